@@ -1,0 +1,153 @@
+"""What travels on the queues and the topic between our own functions.
+
+Every envelope carries ``v``. During a canary both versions read both, so a field is added with a default
+and is removed one release after nobody writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from chalicelib.domain.observations import Observation, parse_value, plain
+from chalicelib.domain.topics import is_topic
+from chalicelib.errors import PoisonError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MAX_RECORDS = 100
+MAX_MESSAGE_BYTES = 200_000  # a message's room: SQS takes 1 MiB, SNS 256 KiB, attributes included
+
+
+class ObservationRecord(msgspec.Struct, omit_defaults=True):
+    """An observation on the wire: ``value`` and ``confidence`` are decimal strings, the time RFC 3339."""
+
+    id: str
+    topic: str
+    value: str
+    observed_at: datetime
+    source: str = "defillama"
+    confidence: str | None = None
+    chains: list[str] = []
+    category: str | None = None
+
+
+class ObservationMessage(msgspec.Struct):
+    """Up to 100 observations; records are decoded one by one, so that a poisoned one fails alone."""
+
+    records: list[msgspec.Raw]
+    v: int = 1
+
+
+class Frame(msgspec.Struct, omit_defaults=True):
+    """One WebSocket message for every connection in ``to``.
+
+    Either the job's updates with these indices, in this order, or one whole ``message``.
+    """
+
+    to: list[str]
+    updates: list[int] = []
+    message: msgspec.Raw = msgspec.Raw()
+
+
+class DeliveryJob(msgspec.Struct, omit_defaults=True):
+    """Frames to post. Updates are carried once a job and shared by its frames.
+
+    ``sources`` are the queue messages that the job came from; ``attempt`` counts the jobs before this one
+    that could not finish it.
+    """
+
+    id: str
+    frames: list[Frame]
+    updates: list[msgspec.Raw] = []
+    sources: list[str] = []
+    attempt: int = 0
+    v: int = 1
+
+
+class GoneMessage(msgspec.Struct):
+    """Connections that the gateway answered 410 for."""
+
+    connections: list[str]
+    v: int = 1
+
+
+class TickMessage(msgspec.Struct):
+    """The end of a slot: ``slot`` counts intervals of ``rate`` seconds since the Unix epoch."""
+
+    rate: int
+    slot: int
+    v: int = 1
+
+
+_encoder = msgspec.json.Encoder()
+_record = msgspec.json.Decoder(ObservationRecord)
+_messages = {
+    kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)
+}
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode(kind: type[T], body: str | bytes) -> T:
+    """A queue message's body. Raises PoisonError if it is not one of this kind and version."""
+    try:
+        message = _messages[kind].decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PoisonError(f"not a {kind.__name__}: {error}") from error
+    return message  # type: ignore[no-any-return]
+
+
+def decode_record(raw: msgspec.Raw) -> Observation:
+    """One observation. Raises PoisonError, which says what is wrong with it."""
+    try:
+        record = _record.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PoisonError(f"not an observation: {error}") from error
+    if not 1 <= len(record.id) <= 64:
+        raise PoisonError("an id has 1 to 64 characters")
+    if not is_topic(record.topic):
+        raise PoisonError(f"not a topic: {record.topic!r:.60}")
+    if record.observed_at.tzinfo is None:
+        raise PoisonError("observed_at has no time zone")
+    return Observation(
+        id=record.id,
+        topic=record.topic,
+        value=parse_value(record.value),
+        observed_at=record.observed_at.astimezone(UTC),
+        source=record.source,
+        confidence=None if record.confidence is None else parse_value(record.confidence),
+        chains=tuple(record.chains),
+        category=record.category,
+    )
+
+
+def encode_observations(observations: Iterable[Observation]) -> Iterable[bytes]:
+    """Messages of at most MAX_RECORDS and MAX_MESSAGE_BYTES, in order."""
+    batch: list[msgspec.Raw] = []
+    size = 0
+    for observation in observations:
+        raw = _encoder.encode(
+            ObservationRecord(
+                id=observation.id,
+                topic=observation.topic,
+                value=plain(observation.value),
+                observed_at=observation.observed_at,
+                source=observation.source,
+                confidence=None if observation.confidence is None else plain(observation.confidence),
+                chains=list(observation.chains),
+                category=observation.category,
+            )
+        )
+        if batch and (len(batch) == MAX_RECORDS or size + len(raw) > MAX_MESSAGE_BYTES - 100):
+            yield encode(ObservationMessage(records=batch))
+            batch, size = [], 0
+        batch.append(msgspec.Raw(raw))
+        size += len(raw) + 1
+    if batch:
+        yield encode(ObservationMessage(records=batch))

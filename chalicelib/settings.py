@@ -1,0 +1,188 @@
+"""Settings, read once from the environment into one frozen object.
+
+Nothing else in the product touches ``os.environ``. One SettingsError names every variable that is missing
+or wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.errors import SettingsError
+
+RATES: Mapping[str, int] = {"realtime": 0, "1s": 1, "5s": 5, "15s": 15, "60s": 60}
+FILTER_RUNGS = ("0.5", "1", "2", "5", "10")
+
+# DefiLlama's ids of the coins that are always polled: the largest by market value, and what is staked on them.
+DEFAULT_COINS = (
+    "bitcoin,ethereum,tether,binancecoin,ripple,usd-coin,solana,tron,dogecoin,cardano,staked-ether,wrapped-bitcoin,"
+    "hyperliquid,chainlink,bitcoin-cash,stellar,sui,avalanche-2,litecoin,hedera-hashgraph,polkadot,uniswap,aave,"
+    "maker,curve-dao-token,lido-dao,arbitrum,optimism,matic-network,near,cosmos,algorand,monero,ethereum-classic,"
+    "filecoin,internet-computer,the-graph,fantom,tezos,eos,dai,frax,terra-luna,terrausd,pancakeswap-token,sushi,"
+    "compound-governance-token,yearn-finance,havven,1inch,thorchain,convex-finance,loopring,theta-token,vechain,"
+    "shiba-inu,ftx-token,crypto-com-chain,okb,leo-token"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A move is a change when it reaches ``pct`` percent of the last value or ``absolute`` units."""
+
+    pct: Decimal
+    absolute: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    connections: int
+    topics: int
+    fastest_rate: str
+    commands_per_s: int
+    commands_burst: int
+
+
+DEFAULT_THRESHOLDS: Mapping[str, Threshold] = {
+    "price": Threshold(Decimal("0.1")),
+    "tvl": Threshold(Decimal("1"), Decimal("10000")),
+    "peg": Threshold(Decimal("0.1")),
+    "yield": Threshold(Decimal("5")),
+    "feed": Threshold(Decimal("10"), Decimal("1")),
+    "alerts": Threshold(Decimal("0")),
+}
+
+DEFAULT_TIERS: Mapping[str, Tier] = {
+    "free": Tier(2, 25, "5s", 2, 10),
+    "pro": Tier(20, 500, "realtime", 10, 50),
+    "enterprise": Tier(500, 5000, "realtime", 50, 200),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that differs between two deployments. Times in seconds, sizes in bytes."""
+
+    stage: str
+    region: str
+    redis_url: str
+    connections_url: str  # https://{api}.execute-api.{region}.amazonaws.com/{stage}
+    observations_topic_arn: str
+    events_queue_url: str
+    events_dead_letters_url: str
+    deliveries_queue_url: str
+    ticks_queue_url: str
+    gone_queue_url: str
+    keys_table: str
+    token_secret_id: str
+
+    version: str = "dev"
+    log_level: str = "INFO"
+    origin_secret_id: str = ""  # empty: callers need no x-origin-verify header
+    allowed_origins: tuple[str, ...] = ()  # empty: a browser page of any origin may connect
+
+    defillama_api_url: str = "https://api.llama.fi"
+    defillama_coins_url: str = "https://coins.llama.fi"
+    defillama_stablecoins_url: str = "https://stablecoins.llama.fi"
+    defillama_yields_url: str = "https://yields.llama.fi"
+    coins: tuple[str, ...] = tuple(DEFAULT_COINS.split(","))
+    yield_min_tvl_usd: Decimal = Decimal("1000000")
+    coins_per_request: int = 50
+    source_timeout_s: float = 20.0
+
+    thresholds: Mapping[str, Threshold] = field(default_factory=lambda: dict(DEFAULT_THRESHOLDS))
+    tiers: Mapping[str, Tier] = field(default_factory=lambda: dict(DEFAULT_TIERS))
+
+    log_entries: int = 200
+    log_seconds: int = 900
+    applied_seconds: int = 4 * 3600 + 900  # longer than a message lives in the events queue (4 h)
+    session_seconds: int = 3600
+    connection_seconds: int = 2 * 3600 + 600  # the gateway ends a connection after 2 h
+    tombstone_seconds: int = 900
+    token_seconds: int = 300
+    anonymous_tokens_per_minute: int = 10
+
+    frame_bytes: int = 32 * 1024  # API Gateway bills and frames by 32 KB
+    posts_per_job: int = 500
+    deliver_connections: int = 64  # keep-alive connections to the gateway of one worker
+    deliver_posts_per_s: int = 700  # of one worker: 10 workers stay under 70 % of 10,000 a second
+    deliver_attempts: int = 8
+
+
+def _csv(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = convert(text)
+        if value <= 0:
+            raise ValueError("must be above zero")
+        return value
+
+    return parse
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
+_REQUIRED = (
+    "STAGE",
+    "AWS_REGION",
+    "REDIS_URL",
+    "CONNECTIONS_URL",
+    "OBSERVATIONS_TOPIC_ARN",
+    "EVENTS_QUEUE_URL",
+    "EVENTS_DEAD_LETTERS_URL",
+    "DELIVERIES_QUEUE_URL",
+    "TICKS_QUEUE_URL",
+    "GONE_QUEUE_URL",
+    "KEYS_TABLE",
+    "TOKEN_SECRET_ID",
+)
+
+_OPTIONAL: Mapping[str, Callable[[str], Any]] = {
+    "VERSION": str,
+    "LOG_LEVEL": _level,
+    "ORIGIN_SECRET_ID": str,
+    "ALLOWED_ORIGINS": _csv,
+    "DEFILLAMA_API_URL": str,
+    "DEFILLAMA_COINS_URL": str,
+    "DEFILLAMA_STABLECOINS_URL": str,
+    "DEFILLAMA_YIELDS_URL": str,
+    "COINS": _csv,
+    "YIELD_MIN_TVL_USD": Decimal,
+    "COINS_PER_REQUEST": _positive(int),
+    "SOURCE_TIMEOUT_S": _positive(float),
+    "SESSION_SECONDS": _positive(int),
+    "TOKEN_SECONDS": _positive(int),
+    "ANONYMOUS_TOKENS_PER_MINUTE": _positive(int),
+    "POSTS_PER_JOB": _positive(int),
+    "DELIVER_CONNECTIONS": _positive(int),
+    "DELIVER_POSTS_PER_S": _positive(int),
+    "DELIVER_ATTEMPTS": _positive(int),
+}
+
+
+def from_env(env: Mapping[str, str]) -> Settings:
+    """Settings from a deployment's variables. Raises SettingsError naming every bad one."""
+    bad: list[str] = []
+    values: dict[str, Any] = {}
+    for name in _REQUIRED:
+        if not env.get(name):
+            bad.append(f"{name} is missing")
+        values["region" if name == "AWS_REGION" else name.lower()] = env.get(name, "")
+    for name, convert in _OPTIONAL.items():
+        if not env.get(name):
+            continue
+        try:
+            values[name.lower()] = convert(env[name])
+        except (ValueError, ArithmeticError) as error:
+            bad.append(f"{name}={env[name]!r} is wrong: {error}")
+    if bad:
+        raise SettingsError("bad settings: " + "; ".join(bad))
+    return Settings(**values)
