@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from chalicelib.domain.changes import Change
+from chalicelib.domain.filters import Group
 from chalicelib.domain.observations import Observation
 
 FeedKind = Literal["prices", "protocols", "chains", "stablecoins", "yields"]
@@ -49,9 +51,7 @@ class FeedResult:
 class Source(Protocol):
     """The outside source of observations."""
 
-    def fetch(
-        self, kind: FeedKind, state: FeedState, *, coins: Sequence[str], scheduled_at: datetime
-    ) -> FeedResult:
+    def fetch(self, kind: FeedKind, state: FeedState, *, coins: Sequence[str], scheduled_at: datetime) -> FeedResult:
         """Poll one feed. Raises SourceError; nothing of a failed poll may be used."""
         ...
 
@@ -138,3 +138,202 @@ class GoneQueue(Protocol):
     """The ``gone`` queue."""
 
     def report(self, connections: Sequence[str]) -> None: ...
+
+
+# --- stream -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The end of slot ``slot`` of a slower rate: ``slot * rate_s`` seconds after the Unix epoch."""
+
+    rate_s: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """What became of observations, in their order: a change (or the change that they were, if seen before) or None."""
+
+    changes: Sequence[Change | None]
+    ticks: Sequence[Tick]  # whose leases were taken: they must be sent
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    changes: Sequence[Change]
+    next_tick: Tick | None
+
+
+class Stream(Protocol):
+    """The sequencer: one order, one offset, one log a topic."""
+
+    def sequence(self, observations: Sequence[Observation]) -> Sequenced:
+        """Number what changed. An observation applied before gets its first offset again; an older one is dropped."""
+        ...
+
+    def flush(self, tick: Tick) -> Flushed:
+        """The newest values due at a tick; the same again until ``flushed``."""
+        ...
+
+    def flushed(self, tick: Tick) -> None: ...
+
+    def overdue(self, grace_s: float) -> Sequence[Tick]:
+        """Slots that ended more than grace_s ago and were not flushed."""
+        ...
+
+
+Recipients = Mapping[str, Mapping[Group, Sequence[str]]]
+
+
+class Audience(Protocol):
+    def recipients(self, names: Sequence[str]) -> Recipients:
+        """Who is subscribed to topics and wildcards: name → group → connections."""
+        ...
+
+
+class TickQueue(Protocol):
+    def send(self, ticks: Sequence[Tick]) -> None:
+        """Enqueue each for the end of its slot. Raises StoreDownError."""
+        ...
+
+
+class Retries(Protocol):
+    def soon(self, delays_s: Mapping[str, int]) -> None:
+        """Bring failed messages (by receipt handle) back after so many seconds. Best effort."""
+        ...
+
+
+class DeadLetters(Protocol):
+    def bury(self, record: bytes, *, reason: str, message_id: str) -> None:
+        """Put one poisoned record on the dead-letter queue of ``events``. Raises StoreDownError."""
+        ...
+
+
+# --- sessions ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a connection belongs to, as the authorizer found; ``session_ms`` is when that ends (Unix milliseconds)."""
+
+    user: str
+    tier: str
+    session_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connection as the store knows it; times are Unix milliseconds."""
+
+    user: str
+    tier: str
+    session_ms: int
+    ends_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A topic's position and what to send of it. ``recovered`` is None if it was not resumed."""
+
+    topic: str
+    epoch: str | None
+    offset: int
+    recovered: bool | None
+    snapshot: Change | None
+    missed: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """``patterns``: (text, "ok" | "unknown" | "too_many", topics matched now)."""
+
+    patterns: Sequence[tuple[str, str, int]]
+    reads: Sequence[Read]
+
+
+class Subscriptions(Protocol):
+    def subscribe(
+        self,
+        connection: str,
+        patterns: Mapping[str, str],
+        *,
+        group: Group,
+        ends_ms: int,
+        max_topics: int,
+        snapshot: bool,
+        since: Mapping[str, tuple[str, int]],
+    ) -> Subscribed | None:
+        """Join and read in one step; None if the connection has ended meanwhile.
+
+        ``patterns`` maps a topic or wildcard to "" (it must exist), "-" (it may come) or a coin to poll from now on.
+        """
+        ...
+
+    def unsubscribe(self, connection: str, patterns: Sequence[str]) -> Sequence[str]:
+        """Leave; none given means all. Returns those that were left."""
+        ...
+
+    def subscribed(self, connection: str) -> Mapping[str, Group]: ...
+
+
+class Sessions(Protocol):
+    def open(self, connection: str, session: Session, limit: int) -> Sequence[str] | None:
+        """Register; None if done, else up to 50 connections that hold the places."""
+        ...
+
+    def get(self, connection: str) -> Session | None: ...
+
+    def extend(self, connection: str, session_ms: int) -> None: ...
+
+    def drop(self, connection: str) -> None:
+        """Forget that it was registered, without ending it."""
+        ...
+
+    def forget(self, connections: Sequence[str]) -> int:
+        """End connections, leaving tombstones; returns how many were known."""
+        ...
+
+
+class Limits(Protocol):
+    def take(self, key: str, per_s: float, burst: float) -> float:
+        """Take a token; 0 if there was one, else the seconds until there is."""
+        ...
+
+    def once(self, key: str, ttl_s: int) -> bool:
+        """True the first time within ttl_s."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    user: str
+    tier: str
+    name: str
+    hash: str
+    created_at: str
+    revoked_at: str | None = None
+
+
+class KeyStore(Protocol):
+    def find(self, key_hash: str) -> ApiKey | None: ...
+
+    def put(self, key: ApiKey) -> None: ...
+
+    def all(self) -> Sequence[ApiKey]: ...
+
+
+class Secrets(Protocol):
+    def values(self, secret_id: str) -> Sequence[str]:
+        """The live values, the newest first (a rotation keeps the one before alive)."""
+        ...
+
+
+class Catalogue(Protocol):
+    def topics(self, pattern: str, *, cursor: int, limit: int) -> tuple[Sequence[tuple[str, str, str]], int]:
+        """(topic, value, observed_at) of topics that match, and the next cursor (0: no more)."""
+        ...
+
+    def ping(self) -> None:
+        """Raises StoreDownError."""
+        ...

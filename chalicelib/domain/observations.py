@@ -6,13 +6,14 @@ import hashlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 from chalicelib.errors import PoisonError
 
 # Wider than any figure of the field, narrow enough for the sequencer's doubles and for a bounded text.
 MAX_MAGNITUDE = Decimal("1e18")
 MIN_EXPONENT = -30
+_WIDE = Context(prec=64)  # room for every digit between the two
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def parse_value(raw: str | int | Decimal) -> Decimal:
         value = Decimal(raw)
     except (InvalidOperation, TypeError, ValueError) as error:
         raise PoisonError(f"not a decimal: {raw!r:.60}") from error
-    if not value.is_finite() or abs(value) > MAX_MAGNITUDE:
+    if not value.is_finite() or value.copy_abs() > MAX_MAGNITUDE:  # abs() would overflow on 1e999999999
         raise PoisonError(f"out of range: {raw!r:.60}")
     if int(value.as_tuple().exponent) < MIN_EXPONENT:
-        value = value.quantize(Decimal(1).scaleb(MIN_EXPONENT))
+        value = value.quantize(Decimal(1).scaleb(MIN_EXPONENT), context=_WIDE)
     return value

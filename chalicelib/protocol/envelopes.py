@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -85,9 +85,7 @@ class TickMessage(msgspec.Struct):
 
 _encoder = msgspec.json.Encoder()
 _record = msgspec.json.Decoder(ObservationRecord)
-_messages = {
-    kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)
-}
+_messages = {kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)}
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -100,7 +98,7 @@ def decode(kind: type[T], body: str | bytes) -> T:
         message = _messages[kind].decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PoisonError(f"not a {kind.__name__}: {error}") from error
-    return message  # type: ignore[no-any-return]
+    return cast(T, message)
 
 
 def decode_record(raw: msgspec.Raw) -> Observation:

@@ -1,0 +1,193 @@
+"""Keep-alive connections to one host, with at most one request in flight on each.
+
+A connection tells its pool's owner how a request ended by calling it back: no future, task or timer is made per
+request, which is most of what a request costs in asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from chalicelib.adapters.connections.http import HttpError, ResponseParser
+
+T = TypeVar("T")
+BUFFER_BYTES = 64 * 1024
+
+
+class Owner(Protocol[T]):
+    """Whoever has requests in flight; ``ticket`` is what it gave with the request."""
+
+    def answered(self, link: Link[T], ticket: T, status: int) -> None:
+        """A response is complete. The link is free if it ``is_open``; its ``body`` is an error's first bytes."""
+        ...
+
+    def lost(self, link: Link[T], ticket: T, *, stale: bool) -> None:
+        """The connection ended before the response did.
+
+        ``stale``: it had served before and no byte of this response had come, as when the peer had closed it while
+        it was idle.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to connect; ``tls`` None means plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+
+
+class Link(asyncio.BufferedProtocol, Generic[T]):
+    """One connection. TCP_NODELAY is set by asyncio on every TCP transport."""
+
+    def __init__(self, pool: Pool[T]) -> None:
+        self._pool = pool
+        self._parser = ResponseParser()
+        self._transport: asyncio.Transport | None = None
+        self._ticket: T | None = None
+        self._served = False
+        self.since = pool.loop.time()  # when the request in flight was sent, or when the link became idle
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._ticket is not None
+
+    @property
+    def body(self) -> bytes:
+        return self._parser.body
+
+    def request(self, data: bytes, ticket: T) -> None:
+        """Send a whole request; the owner hears of its end. The link must be idle and open."""
+        assert self._transport is not None  # noqa: S101 - for the type checker
+        self._ticket = ticket
+        self.since = self._pool.loop.time()
+        self._transport.write(data)
+
+    def abort(self) -> None:
+        """End the connection now; the owner hears of the request in flight, if there is one, as lost."""
+        self._pool.drop(self)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def forget(self) -> None:
+        """Drop the request in flight: nobody will hear of it, and the connection is of no further use."""
+        self._ticket = None
+        self.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._pool.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            status = self._parser.feed(bytes(self._pool.buffer[:nbytes]))
+        except HttpError:
+            self.abort()
+            return
+        if status:
+            self._complete(status)
+
+    def eof_received(self) -> None:
+        status = self._parser.eof()
+        if status:
+            self._complete(status)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.drop(self)
+        ticket, self._ticket = self._ticket, None
+        if ticket is not None:
+            self._pool.tell().lost(self, ticket, stale=self._served and not self._parser.started)
+
+    def _complete(self, status: int) -> None:
+        ticket, self._ticket = self._ticket, None
+        if not self._parser.keep_alive or ticket is None:  # None: an answer that nobody asked for
+            self.abort()
+        self._served = True
+        if ticket is not None:
+            self._pool.tell().answered(self, ticket, status)
+
+
+class Pool(Generic[T]):
+    """Up to ``size`` links, opened when wanted. All share one read buffer: what is read is parsed at once."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, address: Address, *, size: int, connect_timeout_s: float, idle_s: float
+    ) -> None:
+        self.loop = loop
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        self.owner: Owner[T] | None = None
+        self._address = address
+        self._size = size
+        self._connect_timeout_s = connect_timeout_s
+        self._idle_s = idle_s
+        self._links: set[Link[T]] = set()
+        self._idle: list[Link[T]] = []
+        self._opening = 0
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._links) + self._opening < self._size
+
+    def tell(self) -> Owner[T]:
+        assert self.owner is not None  # noqa: S101 - a request in flight has an owner
+        return self.owner
+
+    def take(self) -> Link[T] | None:
+        """An idle link that may still be alive, the one used last first."""
+        oldest = self.loop.time() - self._idle_s
+        while self._idle:
+            link = self._idle.pop()
+            if link.is_open and link.since >= oldest:
+                return link
+            link.abort()
+        return None
+
+    def give(self, link: Link[T]) -> None:
+        if link.is_open:
+            link.since = self.loop.time()
+            self._idle.append(link)
+
+    def open(self) -> asyncio.Task[Link[T]]:
+        """A fresh link. The task ends with OSError (TimeoutError and TLS errors are of it) if there can be none."""
+        self._opening += 1  # now, not when the task first runs: many may be started before that
+        task = self.loop.create_task(self._connect())
+        task.add_done_callback(self._opened)
+        return task
+
+    async def _connect(self) -> Link[T]:
+        address = self._address
+        async with asyncio.timeout(self._connect_timeout_s):
+            _, link = await self.loop.create_connection(
+                lambda: Link(self),
+                address.host,
+                address.port,
+                ssl=address.tls,
+                server_hostname=address.host if address.tls else None,
+            )
+        self._links.add(link)
+        return link
+
+    def _opened(self, _: asyncio.Task[Link[T]]) -> None:
+        self._opening -= 1
+
+    def drop(self, link: Link[T]) -> None:
+        self._links.discard(link)
+
+    def busy(self) -> list[Link[T]]:
+        return [link for link in self._links if link.is_busy]
+
+    def close(self) -> None:
+        for link in list(self._links):
+            link.forget()

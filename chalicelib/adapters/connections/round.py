@@ -1,0 +1,316 @@
+"""One set of requests, from the first to the deadline: who is next, what comes again, how each ended."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from chalicelib.adapters.connections.pacing import RETRY_BASE_S, RETRY_CAP_S, TokenBucket, full_jitter
+from chalicelib.adapters.connections.pool import Link, Pool
+from chalicelib.adapters.connections.signer import Signer, hash_payload
+from chalicelib.ports import Post, PostResults
+
+SWEEP_S = 0.25
+DRAIN_S = 0.25  # before the deadline nothing new is begun, so that what is in flight can still be answered
+
+
+class Lane:
+    """The posts of one WebSocket connection, made one after another."""
+
+    __slots__ = ("attempts", "place", "posts", "resigned")
+
+    def __init__(self, post: Post) -> None:
+        self.posts = [post]
+        self.place = 0  # of the post in hand
+        self.attempts = 0  # failures of the post in hand
+        self.resigned = False
+
+
+class Round:
+    """Makes every post, each lane in order and all lanes at once, as far as links and pace allow.
+
+    A lane that must wait is put aside by due time and delays no other. Nothing is in flight after ``run``.
+    """
+
+    def __init__(
+        self,
+        pool: Pool[Lane],
+        signer: Signer,
+        posts: Sequence[Post],
+        *,
+        deadline: float,
+        bucket: TokenBucket | None,
+        request_timeout_s: float,
+        random: Callable[[], float],
+    ) -> None:
+        self.results = PostResults()
+        self.problem = ""  # the last failure, for the log
+        self._pool = pool
+        self._loop = pool.loop
+        self._signer = signer
+        self._with_body = signer.method == "POST"
+        self._deadline = deadline
+        self._bucket = bucket
+        self._request_timeout_s = request_timeout_s
+        self._random = random
+        self._lanes = _lanes(posts)
+        self._ready = deque(self._lanes)
+        self._later: list[tuple[float, int, Lane]] = []
+        self._active = len(self._lanes)  # lanes whose end is not known yet
+        self._payloads: dict[bytes, tuple[bytes, bytes]] = {}
+        self._opening: set[asyncio.Task[Link[Lane]]] = set()
+        self._refusals = 0  # connects that failed in a row
+        self._open_after = 0.0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._stopped = False
+        self._sequence = 0
+        self._over: asyncio.Future[None] = self._loop.create_future()
+
+    async def run(self) -> PostResults:
+        """Returns when every post has ended, at the deadline at the latest. Raises what signing raises."""
+        now = self._loop.time()
+        left = max(0.0, self._deadline - now)
+        self._cutoff = self._deadline - min(DRAIN_S, left / 10)
+        self._pool.owner = self
+        self._loop.set_exception_handler(self._broke)
+        try:
+            self._at("stop", self._cutoff, self._stop)
+            self._at("end", self._deadline, self._end)
+            self._sweep()
+            self._pump() if left else self._stop()
+            await self._over
+        finally:
+            await self._clear()
+        for lane in self._lanes:
+            self.results.unsent.extend(lane.posts[lane.place :])
+        return self.results
+
+    # --- what a link reports --------------------------------------------------------------------------
+
+    def answered(self, link: Link[Lane], ticket: Lane, status: int) -> None:
+        if 200 <= status < 300:
+            self.results.sent += 1
+            self._advance(ticket)
+        else:
+            self._failed(ticket, status, link.body)
+        if not link.is_open:
+            self._pump()
+            return
+        lane = self._next()
+        if lane is None:
+            self._pool.give(link)
+        else:
+            self._send(link, lane)
+
+    def lost(self, link: Link[Lane], ticket: Lane, *, stale: bool) -> None:
+        if stale and not self._stopped:
+            self._open(ticket)
+            return
+        self.problem = "the connection was closed before the response"
+        self._again(ticket)
+        self._pump()
+
+    # --- what becomes of a lane -----------------------------------------------------------------------
+
+    def _failed(self, lane: Lane, status: int, body: bytes) -> None:
+        if status == 410:
+            self.results.gone.extend(lane.posts[lane.place :])
+            lane.place = len(lane.posts)
+            self._leave()
+            return
+        self.problem = f"{status} {body.decode(errors='replace')}"
+        if status in (408, 429) or status >= 500:
+            self._again(lane)
+        elif status in (401, 403) and not lane.resigned:
+            lane.resigned = True  # the credentials may have been renewed, or the clock set, since they were read
+            self._signer.refresh()
+            self._return(lane)
+        else:
+            self.results.refused.append((lane.posts[lane.place], status))
+            self._advance(lane)
+
+    def _advance(self, lane: Lane) -> None:
+        lane.place += 1
+        if lane.place == len(lane.posts):
+            self._leave()
+            return
+        lane.attempts = 0
+        lane.resigned = False
+        self._return(lane)
+
+    def _return(self, lane: Lane) -> None:
+        if self._stopped:
+            self._leave()
+        else:
+            self._ready.append(lane)
+
+    def _again(self, lane: Lane) -> None:
+        due = self._loop.time() + self._jitter(lane.attempts)
+        lane.attempts += 1
+        if due >= self._cutoff:
+            self._leave()
+            return
+        self._sequence += 1
+        heapq.heappush(self._later, (due, self._sequence, lane))
+        if self._later[0][2] is lane:
+            self._at("retry", due, self._wake)
+
+    def _leave(self) -> None:
+        self._active -= 1
+        self._settle_if_idle()
+
+    def _settle_if_idle(self) -> None:
+        if self._active == 0 and not self._over.done():
+            self._over.set_result(None)
+
+    # --- what is sent next ----------------------------------------------------------------------------
+
+    def _next(self) -> Lane | None:
+        if not self._ready:
+            return None
+        if self._bucket is not None:
+            wait = self._bucket.take()
+            if wait:
+                self._at("pace", self._loop.time() + wait, self._pump)
+                return None
+        return self._ready.popleft()
+
+    def _pump(self) -> None:
+        """Give work to every link that can be had."""
+        while self._ready:
+            link = self._pool.take()
+            if link is None and not self._may_open():
+                return
+            lane = self._next()
+            if lane is None:
+                if link is not None:
+                    self._pool.give(link)
+                return
+            if link is None:
+                self._open(lane)
+            else:
+                self._send(link, lane)
+
+    def _may_open(self) -> bool:
+        if self._open_after > self._loop.time():
+            self._at("open", self._open_after, self._pump)
+            return False
+        return self._pool.has_room
+
+    def _send(self, link: Link[Lane], lane: Lane) -> None:
+        post = lane.posts[lane.place]
+        payload = self._payloads.get(post.body)
+        if payload is None:
+            payload = self._payloads[post.body] = self._payload(post.body)
+        link.request(self._signer.head(post.connection, payload[0]) + payload[1], lane)
+
+    def _payload(self, body: bytes) -> tuple[bytes, bytes]:
+        """A body's hash, and what follows the signature: once for all the posts that share it."""
+        length = b"\r\ncontent-length: %d" % len(body) if self._with_body else b""
+        return hash_payload(body), length + b"\r\n\r\n" + body
+
+    def _open(self, lane: Lane) -> None:
+        task = self._pool.open()
+        self._opening.add(task)
+        task.add_done_callback(lambda done: self._opened(lane, done))
+
+    def _opened(self, lane: Lane, task: asyncio.Task[Link[Lane]]) -> None:
+        self._opening.discard(task)
+        if task.cancelled():  # by _clear
+            return
+        error = task.exception()
+        if isinstance(error, OSError):
+            self._unreachable(lane, error)
+        elif error is not None:
+            self._fail(error)
+        elif self._stopped:
+            self._pool.give(task.result())
+            self._leave()
+        else:
+            self._refusals = 0
+            self._send(task.result(), lane)
+            self._pump()
+
+    def _unreachable(self, lane: Lane, error: OSError) -> None:
+        self.problem = f"cannot connect: {error or type(error).__name__}"
+        now = self._loop.time()
+        if now >= self._open_after:  # one pause for all that failed together, not one each
+            self._open_after = now + self._jitter(self._refusals)
+            self._refusals += 1
+        self._again(lane)
+        self._pump()
+
+    # --- time -----------------------------------------------------------------------------------------
+
+    def _jitter(self, attempt: int) -> float:
+        return full_jitter(attempt, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, random=self._random)
+
+    def _at(self, name: str, when: float, then: Callable[[], None]) -> None:
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = self._loop.call_at(when, then)
+
+    def _wake(self) -> None:
+        now = self._loop.time()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+            self.results.retries += 1
+        if self._later:
+            self._at("retry", self._later[0][0], self._wake)
+        self._pump()
+
+    def _sweep(self) -> None:
+        """End requests that have waited too long: one look at all links instead of a timer for each."""
+        oldest = self._loop.time() - self._request_timeout_s
+        for link in self._pool.busy():
+            if link.since < oldest:
+                link.abort()
+        self._at("sweep", self._loop.time() + SWEEP_S, self._sweep)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._active -= len(self._ready) + len(self._later)
+        self._ready.clear()
+        self._later.clear()
+        self._settle_if_idle()
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self.problem = self.problem or "the deadline came first"
+            self._over.set_result(None)
+
+    # --- trouble and the end --------------------------------------------------------------------------
+
+    def _broke(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """asyncio swallows what a callback raises: without this a bug would look like a slow gateway."""
+        error = context.get("exception")
+        self._fail(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))))
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    async def _clear(self) -> None:
+        self._stopped = True
+        for timer in self._timers.values():
+            timer.cancel()
+        for link in self._pool.busy():
+            link.forget()
+        opening = list(self._opening)
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+        self._loop.set_exception_handler(None)
+
+
+def _lanes(posts: Sequence[Post]) -> list[Lane]:
+    lanes: dict[str, Lane] = {}
+    for post in posts:
+        lane = lanes.get(post.connection)
+        if lane is None:
+            lanes[post.connection] = Lane(post)
+        else:
+            lane.posts.append(post)
+    return list(lanes.values())

@@ -1,0 +1,64 @@
+"""ports.KeyStore on DynamoDB: one item a key, under the SHA-256 of the key (which has 192 random bits)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.errors import StoreDownError
+from chalicelib.ports import ApiKey
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoKeys:
+    """ports.KeyStore."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def find(self, key_hash: str) -> ApiKey | None:
+        try:
+            answer = self._client.get_item(TableName=self._table, Key={"hash": {"S": key_hash}})
+        except (BotoCoreError, ClientError) as error:
+            raise StoreDownError("the table of keys cannot be read") from error
+        item = answer.get("Item")
+        return _key(item) if item else None
+
+    def put(self, key: ApiKey) -> None:
+        item: dict[str, Any] = {
+            "hash": {"S": key.hash},
+            "user": {"S": key.user},
+            "tier": {"S": key.tier},
+            "name": {"S": key.name},
+            "created_at": {"S": key.created_at},
+        }
+        if key.revoked_at:
+            item["revoked_at"] = {"S": key.revoked_at}
+        try:
+            self._client.put_item(TableName=self._table, Item=item)
+        except (BotoCoreError, ClientError) as error:
+            raise StoreDownError("the table of keys cannot be written") from error
+
+    def all(self) -> Sequence[ApiKey]:
+        try:
+            pages = self._client.get_paginator("scan").paginate(TableName=self._table)
+            return [_key(item) for page in pages for item in page["Items"]]
+        except (BotoCoreError, ClientError) as error:
+            raise StoreDownError("the table of keys cannot be read") from error
+
+
+def _key(item: Any) -> ApiKey:
+    text = {name: value["S"] for name, value in item.items()}
+    return ApiKey(
+        user=text["user"],
+        tier=text["tier"],
+        name=text["name"],
+        hash=text["hash"],
+        created_at=text["created_at"],
+        revoked_at=text.get("revoked_at"),
+    )

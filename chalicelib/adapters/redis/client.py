@@ -1,0 +1,84 @@
+"""The connection to Redis: fenced, bounded in time, with one error for "it is down"."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.exceptions import RedisError, ResponseError
+
+from chalicelib.errors import StoreDownError
+
+LUA = Path(__file__).parent / "lua"
+
+
+def token() -> str:
+    """A short random token: part of an epoch, unguessable enough never to repeat within a log's life."""
+    return secrets.token_hex(4)
+
+
+@cache
+def source(name: str) -> str:
+    text = (LUA / f"{name}.lua").read_text()
+    return (LUA / "prelude.lua").read_text() + text if name in _WITH_TOPICS else text
+
+
+_WITH_TOPICS = frozenset({"sequence", "flush", "subscribe"})
+
+
+def _fenced(connection: Any) -> None:
+    """Greet a new connection, then compare the server's run_id with the one seen last (see fence.lua)."""
+    connection.on_connect()
+    connection.send_command("INFO", "server")
+    info = connection.read_response()
+    text = info.decode() if isinstance(info, bytes) else str(info)
+    run_id = next(line[7:].strip() for line in text.splitlines() if line.startswith("run_id:"))
+    connection.send_command("EVAL", source("fence"), 0, run_id, token())
+    connection.read_response()
+
+
+class Redis:
+    """One pool for the process. Guarantees: every connection was fenced before its first command."""
+
+    def __init__(self, url: str, *, timeout_s: float = 2.0) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            socket_keepalive=True,
+            redis_connect_func=_fenced,
+            retry=None,
+        )
+        self._scripts: dict[str, Any] = {}
+
+    def run(self, name: str, *args: str | int | float) -> Any:
+        """Run one of ``lua/*.lua``. Raises StoreDownError."""
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._client.register_script(source(name))
+        with store_errors():
+            return script(args=args)
+
+    def call(self, method: Callable[[Any], Any]) -> Any:
+        """Run plain commands on the client. Raises StoreDownError."""
+        with store_errors():
+            return method(self._client)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn "Redis cannot be reached or cannot serve" into StoreDownError; our own mistakes stay what they are."""
+    try:
+        yield
+    except ResponseError as error:
+        if not str(error).startswith(("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "NOREPLICAS")):
+            raise
+        raise StoreDownError(f"Redis cannot serve: {error}") from error
+    except (RedisError, OSError) as error:
+        raise StoreDownError(f"Redis cannot be reached: {type(error).__name__}") from error

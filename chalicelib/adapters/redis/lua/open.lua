@@ -1,0 +1,15 @@
+-- Register a connection, if its user's tier has room. ARGV: connection, user, tier, now_ms, ends_ms, session_ms, limit.
+-- Returns {1} if it is registered, else {0, connections...}, the oldest first, for the caller to ask which are gone.
+local connection, user, tier = ARGV[1], ARGV[2], ARGV[3]
+local now, ends, session, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+if redis.call('EXISTS', 'tomb:' .. connection) == 1 then return {1} end -- it has ended meanwhile
+local conns = 'conns:' .. user
+redis.call('ZREMRANGEBYSCORE', conns, '-inf', now)
+if not redis.call('ZSCORE', conns, connection) and redis.call('ZCARD', conns) >= limit then
+  return {0, unpack(redis.call('ZRANGE', conns, 0, 49))}
+end
+redis.call('ZADD', conns, ends, connection)
+redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
+redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session)
+redis.call('PEXPIREAT', 'conn:' .. connection, ARGV[5])
+return {1}

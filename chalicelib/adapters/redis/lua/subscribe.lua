@@ -1,0 +1,98 @@
+-- Join the groups of a command's topics and read position and log in the same step, so that no update falls between.
+-- ARGV: connection, now_ms, ends_ms, token, max_topics, rate|rung|rest, snapshot, coins set,
+--       #patterns, then per pattern {text, wanted coin or ''}, per since {topic, epoch, offset}
+-- Returns {status, patterns, topics}: per pattern {text, 'ok'|'unknown'|'too_many', matched},
+--         per topic {topic, epoch, offset, recovered ('1', '0', '' if not resumed), attrs, snapshot entry or '', log entries...}
+local connection, now, ends, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local max_topics, group, snapshot = tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
+local subs = 'subs:' .. connection
+if redis.call('EXISTS', 'tomb:' .. connection) == 1 then return {'gone', {}, {}} end
+local gen = generation(token)
+local rate, rung = string.match(group, '^(%d+)|([%d.]*)|')
+
+local since, last = {}, 8 + 1 + 2 * tonumber(ARGV[8])
+for i = last, #ARGV, 3 do since[ARGV[i]] = {ARGV[i + 1], tonumber(ARGV[i + 2])} end
+
+local function leave(name, old)
+  local key = 'group:' .. name .. '|' .. old
+  redis.call('ZREM', key, connection)
+  if redis.call('EXISTS', key) == 0 then redis.call('SREM', 'groups:' .. name, old) end
+end
+
+local function join(name)
+  local old = redis.call('HGET', subs, name)
+  if old and old ~= group then leave(name, old) end
+  local key = 'group:' .. name .. '|' .. group
+  redis.call('ZADD', key, ends, connection)
+  redis.call('SADD', 'groups:' .. name, group)
+  redis.call('HSET', subs, name, group)
+  for _, expiring in ipairs({key, 'groups:' .. name, subs}) do
+    if redis.call('PTTL', expiring) < ends - now then redis.call('PEXPIREAT', expiring, integer(ends + 60000)) end
+  end
+end
+
+local function resume(topic, s, from)
+  local missing = tonumber(s.offset) - from[2]
+  if s.epoch ~= from[1] or missing < 0 then return nil end
+  if missing == 0 then return {} end
+  local entries = redis.call('LRANGE', 'log:' .. topic, -missing, -1)
+  if #entries < missing then return nil end -- never a partial recovery
+  return entries
+end
+
+local topics, seen = {}, {}
+local function read(topic)
+  if seen[topic] then return end
+  seen[topic] = true
+  local s = state(topic, gen, token)
+  if not s then
+    topics[#topics + 1] = {topic, '', '0', since[topic] and '0' or '', '', ''}
+    return
+  end
+  local from = since[topic]
+  local entries = from and resume(topic, s, from)
+  if entries then
+    topics[#topics + 1] = {topic, s.epoch, s.offset, '1', s.attrs, '', unpack(entries)}
+  else
+    topics[#topics + 1] = {topic, s.epoch, s.offset, from and '0' or '', s.attrs, (snapshot or from) and s.entry or ''}
+  end
+end
+
+-- A topic is unknown once its source has been heard and did not name it; one that the client was told of before is not.
+local function exists(topic)
+  if since[topic] or redis.call('EXISTS', 'topic:' .. topic) == 1 then return true end
+  return redis.call('EXISTS', 'topics:' .. wildcards(topic)[1]) == 0
+end
+
+local patterns, wild = {}, {}
+local count = redis.call('HLEN', subs)
+for i = 9, last - 1, 2 do
+  local name, coin = ARGV[i], ARGV[i + 1]
+  local is_wild = string.sub(name, -1) == '*'
+  local is_new = redis.call('HEXISTS', subs, name) == 0
+  local status = 'ok'
+  if is_new and count >= max_topics then
+    status = 'too_many'
+  elseif not is_wild and coin == '' and not exists(name) then
+    status = 'unknown'
+  else
+    if is_new then count = count + 1 end
+    if coin ~= '' and coin ~= '-' then redis.call('SADD', 'coins', coin) end
+    join(name)
+    if is_wild then
+      wild[#wild + 1] = name
+    else
+      read(name)
+    end
+  end
+  patterns[#patterns + 1] = {name, status, is_wild and redis.call('SCARD', 'topics:' .. name) or 1}
+end
+for _, name in ipairs(wild) do
+  for _, topic in ipairs(redis.call('SMEMBERS', 'topics:' .. name)) do
+    if since[topic] or (snapshot and redis.call('HEXISTS', subs, topic) == 0) then read(topic) end
+  end
+  for topic in pairs(since) do -- known to the client, unknown to a store that lost it
+    if string.sub(topic, 1, #name - 1) == string.sub(name, 1, -2) then read(topic) end
+  end
+end
+return {'ok', patterns, topics}

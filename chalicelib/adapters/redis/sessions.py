@@ -1,0 +1,54 @@
+"""ports.Sessions and ports.Limits on Redis (see lua/open.lua, extend.lua, forget.lua, take.lua)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from chalicelib.adapters.redis.client import Redis
+from chalicelib.ports import Session
+
+
+class RedisSessions:
+    """ports.Sessions."""
+
+    def __init__(self, redis: Redis, *, now: Callable[[], datetime], tombstone_seconds: int) -> None:
+        self._redis = redis
+        self._now = now
+        self._tombstone_seconds = tombstone_seconds
+
+    def open(self, connection: str, session: Session, limit: int) -> Sequence[str] | None:
+        now_ms = int(self._now().timestamp() * 1000)
+        times = (now_ms, session.ends_ms, session.session_ms)
+        done, *holders = self._redis.run("open", connection, session.user, session.tier, *times, limit)
+        return None if done else holders
+
+    def get(self, connection: str) -> Session | None:
+        fields = self._redis.call(lambda client: client.hgetall(f"conn:{connection}"))
+        if not fields:
+            return None
+        return Session(fields["user"], fields["tier"], int(fields["session"]), int(fields["ends"]))
+
+    def extend(self, connection: str, session_ms: int) -> None:
+        self._redis.run("extend", connection, session_ms)
+
+    def drop(self, connection: str) -> None:
+        self._redis.call(lambda client: client.delete(f"conn:{connection}"))
+
+    def forget(self, connections: Sequence[str]) -> int:
+        return int(self._redis.run("forget", self._tombstone_seconds, *connections))
+
+
+class RedisLimits:
+    """ports.Limits."""
+
+    def __init__(self, redis: Redis, *, now: Callable[[], datetime]) -> None:
+        self._redis = redis
+        self._now = now
+
+    def take(self, key: str, per_s: float, burst: float) -> float:
+        wait_ms = self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst)
+        return int(wait_ms) / 1000
+
+    def once(self, key: str, ttl_s: int) -> bool:
+        return bool(self._redis.call(lambda client: client.set(f"once:{key}", "1", nx=True, ex=ttl_s)))

@@ -1,0 +1,287 @@
+"""The composition root: the only place that knows concrete classes.
+
+Everything is built on first use, so that a cold start imports and connects only what its function needs.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.settings import Settings, from_env
+from chalicelib.telemetry import log
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.connections import ConnectionsClient
+    from chalicelib.adapters.redis.catalogue import RedisCatalogue
+    from chalicelib.adapters.redis.client import Redis
+    from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
+    from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
+    from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
+    from chalicelib.adapters.secrets import SecretsManager
+    from chalicelib.adapters.sqs import Queue, SqsJobQueue, SqsTickQueue
+    from chalicelib.services.authorize import AuthorizeConnection
+    from chalicelib.services.commands import HandleCommand
+    from chalicelib.services.conflation import Conflation
+    from chalicelib.services.delivery import Deliver
+    from chalicelib.services.ingest import Ingest
+    from chalicelib.services.process import ProcessObservations
+    from chalicelib.services.sessions import ManageSessions
+    from chalicelib.services.tokens import Tokens
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Container:
+    """One of each thing, for one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        log.configure(level=settings.log_level, stage=settings.stage, version=settings.version)
+
+    # --- what handlers call ---
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        from chalicelib.adapters.defillama import DefiLlama
+        from chalicelib.adapters.redis.ingest import RedisIngestStore
+        from chalicelib.adapters.sns import SnsPublisher
+        from chalicelib.services.ingest import Ingest
+
+        settings = self.settings
+        source = DefiLlama(
+            api_url=settings.defillama_api_url,
+            coins_url=settings.defillama_coins_url,
+            stablecoins_url=settings.defillama_stablecoins_url,
+            yields_url=settings.defillama_yields_url,
+            timeout_s=settings.source_timeout_s,
+            coins_per_request=settings.coins_per_request,
+            yield_min_tvl_usd=settings.yield_min_tvl_usd,
+        )
+        return Ingest(
+            source=source,
+            store=RedisIngestStore(self.redis),
+            publisher=SnsPublisher(self._client("sns"), settings.observations_topic_arn),
+            coins=settings.coins,
+            now=utc_now,
+        )
+
+    @cached_property
+    def process(self) -> ProcessObservations:
+        from chalicelib.adapters.sqs import SqsDeadLetters, SqsRetries
+        from chalicelib.services.process import ProcessObservations
+
+        settings = self.settings
+        return ProcessObservations(
+            stream=self.stream,
+            audience=self.audience,
+            jobs=self.jobs,
+            ticks=self.ticks,
+            dead_letters=SqsDeadLetters(self._client("sqs"), settings.events_dead_letters_url),
+            retries=SqsRetries(self._client("sqs"), settings.events_queue_url),
+            frame_bytes=settings.frame_bytes,
+            posts_per_job=settings.posts_per_job,
+        )
+
+    @cached_property
+    def conflation(self) -> Conflation:
+        from chalicelib.services.conflation import Conflation
+
+        return Conflation(
+            stream=self.stream,
+            audience=self.audience,
+            jobs=self.jobs,
+            ticks=self.ticks,
+            frame_bytes=self.settings.frame_bytes,
+            posts_per_job=self.settings.posts_per_job,
+        )
+
+    @cached_property
+    def deliver(self) -> Deliver:
+        from chalicelib.adapters.sqs import SqsGoneQueue
+        from chalicelib.services.delivery import Deliver
+
+        return Deliver(
+            connections=self.connections,
+            jobs=self.jobs,
+            gone=SqsGoneQueue(self._queue(self.settings.gone_queue_url)),
+            now=utc_now,
+            attempts_max=self.settings.deliver_attempts,
+        )
+
+    @cached_property
+    def authorize_connection(self) -> AuthorizeConnection:
+        from chalicelib.services.authorize import AuthorizeConnection
+
+        return AuthorizeConnection(
+            tokens=self.tokens,
+            secrets=self.secrets,
+            tiers=self.settings.tiers,
+            allowed_origins=self.settings.allowed_origins,
+            origin_secret_id=self.settings.origin_secret_id,
+        )
+
+    @cached_property
+    def sessions(self) -> ManageSessions:
+        from chalicelib.services.sessions import ManageSessions
+
+        return ManageSessions(
+            sessions=self._sessions,
+            connections=lambda: self.connections,
+            tiers=self.settings.tiers,
+            connection_seconds=self.settings.connection_seconds,
+            now=utc_now,
+        )
+
+    @cached_property
+    def commands(self) -> HandleCommand:
+        from chalicelib.services.commands import HandleCommand
+        from chalicelib.services.subscribe import SubscribeTopics
+
+        settings = self.settings
+        subscribe = SubscribeTopics(
+            subscriptions=self._subscriptions,
+            jobs=self.jobs,
+            tiers=settings.tiers,
+            coins=settings.coins,
+            frame_bytes=settings.frame_bytes,
+        )
+        return HandleCommand(
+            sessions=self._sessions,
+            subscriptions=self._subscriptions,
+            subscribe=subscribe,
+            tokens=lambda: self.tokens,
+            limits=self.limits,
+            jobs=self.jobs,
+            tiers=settings.tiers,
+            connection_seconds=settings.connection_seconds,
+            now=utc_now,
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        from chalicelib.adapters.dynamodb import DynamoKeys
+        from chalicelib.services.tokens import Tokens
+
+        settings = self.settings
+        return Tokens(
+            keys=DynamoKeys(self._client("dynamodb"), settings.keys_table),
+            secrets=self.secrets,
+            limits=self.limits,
+            secret_id=settings.token_secret_id,
+            token_seconds=settings.token_seconds,
+            session_seconds=settings.session_seconds,
+            anonymous_per_minute=settings.anonymous_tokens_per_minute,
+            now=utc_now,
+        )
+
+    @cached_property
+    def catalogue(self) -> RedisCatalogue:
+        from chalicelib.adapters.redis.catalogue import RedisCatalogue
+
+        return RedisCatalogue(self.redis)
+
+    # --- what those share ---
+
+    @cached_property
+    def redis(self) -> Redis:
+        from chalicelib.adapters.redis.client import Redis
+
+        return Redis(self.settings.redis_url)
+
+    @cached_property
+    def stream(self) -> RedisStream:
+        from chalicelib.adapters.redis.stream import RedisStream
+
+        settings = self.settings
+        return RedisStream(
+            self.redis,
+            thresholds=settings.thresholds,
+            now=utc_now,
+            log_entries=settings.log_entries,
+            log_seconds=settings.log_seconds,
+            applied_seconds=settings.applied_seconds,
+        )
+
+    @cached_property
+    def audience(self) -> RedisAudience:
+        from chalicelib.adapters.redis.stream import RedisAudience
+
+        return RedisAudience(self.redis, now=utc_now)
+
+    @cached_property
+    def limits(self) -> RedisLimits:
+        from chalicelib.adapters.redis.sessions import RedisLimits
+
+        return RedisLimits(self.redis, now=utc_now)
+
+    @cached_property
+    def _sessions(self) -> RedisSessions:
+        from chalicelib.adapters.redis.sessions import RedisSessions
+
+        return RedisSessions(self.redis, now=utc_now, tombstone_seconds=self.settings.tombstone_seconds)
+
+    @cached_property
+    def _subscriptions(self) -> RedisSubscriptions:
+        from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
+
+        return RedisSubscriptions(self.redis, now=utc_now)
+
+    @cached_property
+    def connections(self) -> ConnectionsClient:
+        from chalicelib.adapters.connections import ConnectionsClient
+
+        credentials = self._session.get_credentials()
+        return ConnectionsClient(
+            endpoint_url=self.settings.connections_url,
+            region=self.settings.region,
+            credentials=credentials.get_frozen_credentials,
+            size=self.settings.deliver_connections,
+            posts_per_s=self.settings.deliver_posts_per_s,
+        )
+
+    @cached_property
+    def secrets(self) -> SecretsManager:
+        from chalicelib.adapters.secrets import SecretsManager
+
+        return SecretsManager(self._client("secretsmanager"))
+
+    @cached_property
+    def jobs(self) -> SqsJobQueue:
+        from chalicelib.adapters.sqs import SqsJobQueue
+
+        return SqsJobQueue(self._queue(self.settings.deliveries_queue_url))
+
+    @cached_property
+    def ticks(self) -> SqsTickQueue:
+        from chalicelib.adapters.sqs import SqsTickQueue
+
+        return SqsTickQueue(self._queue(self.settings.ticks_queue_url), now=utc_now)
+
+    def _queue(self, url: str) -> Queue:
+        from chalicelib.adapters.sqs import Queue
+
+        return Queue(self._client("sqs"), url)
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        return boto3.Session(region_name=self.settings.region)
+
+    @cache  # noqa: B019 - one container a process, which lives as long as it
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        quick = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+        return self._session.client(service, config=quick)
+
+
+@cache
+def container() -> Container:
+    """The process's container. Raises SettingsError on first use if a variable is wrong."""
+    return Container(from_env(os.environ))

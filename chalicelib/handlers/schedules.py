@@ -1,0 +1,29 @@
+"""What EventBridge fires every minute."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.telemetry import invocation
+
+if TYPE_CHECKING:
+    from chalicelib.services.conflation import Conflation
+    from chalicelib.services.ingest import Ingest
+
+
+def poll(event: Any, service: Ingest) -> dict[str, Any]:
+    """Poll every feed that is due."""
+    raw = event.to_dict()
+    with invocation("poll", request_id=getattr(event.context, "aws_request_id", None)):
+        scheduled_at = datetime.fromisoformat(raw["time"]).astimezone(UTC)
+        report = service.run(scheduled_at=scheduled_at, owner=raw["id"])
+        answer: dict[str, Any] = asdict(report)
+        return answer
+
+
+def sweep(event: Any, service: Conflation) -> dict[str, Any]:
+    """Flush the slots whose tick was lost."""
+    with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
+        return {"overdue": len(service.sweep())}

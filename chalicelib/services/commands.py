@@ -1,0 +1,136 @@
+"""What a client's command does, and what it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from chalicelib.errors import (
+    AuthenticationError,
+    CommandRateError,
+    DefiStreamError,
+    ExpiredError,
+    StoreDownError,
+    TemporaryError,
+)
+from chalicelib.ports import Identity, JobQueue, Limits, Session, Sessions, Subscriptions
+from chalicelib.protocol import commands as protocol
+from chalicelib.protocol.pushes import encode_error, encode_notice, encode_reply, rfc3339
+from chalicelib.services.fanout import JobBuilder, encode_jobs
+from chalicelib.services.subscribe import SubscribeTopics, described
+from chalicelib.services.tokens import Tokens
+from chalicelib.settings import Tier
+from chalicelib.telemetry import metrics
+
+log = structlog.get_logger()
+
+
+class HandleCommand:
+    """Answer one text frame.
+
+    Guarantees: always an answer of the protocol, whatever came in; a session that the store lost is made again from
+    what the authorizer found, and its client is told to subscribe again.
+    """
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        subscriptions: Subscriptions,
+        subscribe: SubscribeTopics,
+        tokens: Callable[[], Tokens],
+        limits: Limits,
+        jobs: JobQueue,
+        tiers: Mapping[str, Tier],
+        connection_seconds: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._sessions = sessions
+        self._subscriptions = subscriptions
+        self._subscribe = subscribe
+        self._tokens = tokens
+        self._limits = limits
+        self._jobs = jobs
+        self._tiers = tiers
+        self._connection_seconds = connection_seconds
+        self._now = now
+
+    def run(self, connection: str, identity: Identity, body: str, *, connected_at_ms: int, request_id: str) -> str:
+        """The reply to a frame, as JSON text; never raises."""
+        command_id: protocol.CommandId = None
+        try:
+            session = self._session(connection, identity, connected_at_ms)
+            self._limit(connection, self._tiers[session.tier])
+            command = protocol.decode_command(body)
+            command_id = command.id
+            result = self._carry_out(connection, session, command)
+            return encode_reply(command_id, result)
+        except protocol.BadCommandError as error:
+            metrics.count("ValidationErrors", 1)
+            return encode_error(error.command_id, error.error)
+        except DefiStreamError as error:
+            return encode_error(command_id, error)
+        except Exception:
+            log.exception("command_failed")
+            return encode_error(command_id, TemporaryError(f"something went wrong here: tell us request {request_id}"))
+
+    def _session(self, connection: str, identity: Identity, connected_at_ms: int) -> Session:
+        session = self._sessions.get(connection)
+        if session is not None:
+            return session
+        ends_ms = connected_at_ms + self._connection_seconds * 1000
+        session = Session(identity.user, identity.tier, min(identity.session_ms, ends_ms), ends_ms)
+        self._sessions.open(connection, session, limit=1_000_000)  # it was within its limit when it connected
+        log.warning("session_rebuilt")
+        builder = JobBuilder(frame_bytes=32_768, posts_per_job=1)
+        text = "the server lost this session: subscribe again with since"
+        builder.add_message(encode_notice("resubscribe", text, self._now()), [connection])
+        if self._jobs.send(encode_jobs(builder.jobs)):
+            # Without the notice nobody would subscribe again: the session must be missed once more.
+            self._sessions.drop(connection)
+            raise StoreDownError("the deliveries queue cannot be reached: try again")
+        return session
+
+    def _limit(self, connection: str, tier: Tier) -> None:
+        wait = self._limits.take(f"commands:{connection}", tier.commands_per_s, tier.commands_burst)
+        if wait:
+            raise CommandRateError(f"at most {tier.commands_per_s} commands a second", retry_after=round(wait, 3))
+
+    def _carry_out(self, connection: str, session: Session, command: protocol.Command) -> dict[str, Any]:
+        if isinstance(command, protocol.Refresh):
+            session_ms = self._refresh(connection, session, command.token)
+            return {"session_expires": _time(session_ms)}
+        if session.session_ms <= self._now().timestamp() * 1000:
+            raise ExpiredError("this session has expired: refresh it with a new token")
+        result: dict[str, Any] = {}
+        if isinstance(command, protocol.Subscribe):
+            result = self._subscribe.run(connection, session, command)
+        elif isinstance(command, protocol.Unsubscribe):
+            everything = command.topics == ["*"]
+            left = (
+                self._subscriptions.unsubscribe(connection, [] if everything else command.topics)
+                if command.topics
+                else []
+            )
+            result = {"topics": sorted(left)}
+        elif isinstance(command, protocol.List):
+            groups = self._subscriptions.subscribed(connection)
+            result = {"topics": {topic: described(group) for topic, group in sorted(groups.items())}}
+        else:
+            result = {"at": rfc3339(self._now())}
+        return {**result, "session_expires": _time(session.session_ms)}
+
+    def _refresh(self, connection: str, session: Session, token: str) -> int:
+        identity = self._tokens().redeem(token)
+        if identity.user != session.user and not session.user.startswith("anonymous-"):
+            raise AuthenticationError("this token is somebody else's")
+        session_ms = min(identity.session_ms, session.ends_ms)
+        self._sessions.extend(connection, session_ms)
+        return session_ms
+
+
+def _time(milliseconds: int) -> str:
+    return rfc3339(datetime.fromtimestamp(milliseconds / 1000, UTC))

@@ -1,0 +1,208 @@
+"""Deliver: put frames into the hands of the gateway, and see to what it did not take."""
+
+from __future__ import annotations
+
+import random as _random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from chalicelib.errors import DefiStreamError, StoreDownError
+from chalicelib.ports import Connections, GoneQueue, JobQueue, Post, PostResults
+from chalicelib.protocol.envelopes import DeliveryJob, Frame, encode
+from chalicelib.protocol.pushes import rfc3339
+from chalicelib.telemetry import metrics
+
+MAX_DELAY_S = 60
+MISCONFIGURED = frozenset({401, 403, 404})  # what a wrong role, region or endpoint is answered with
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class DeliveryReport:
+    """What became of a run's posts, in posts; ``gone`` counts connections.
+
+    ``failed_jobs`` are the indices of the jobs whose remains could not be put back on the queue: their messages
+    must come again, whole.
+    """
+
+    sent: int = 0
+    gone: int = 0
+    requeued: int = 0
+    refused: int = 0
+    dropped: int = 0
+    failed_jobs: list[int] = field(default_factory=list)
+
+
+class Deliver:
+    """Post every frame of a set of jobs to its connections.
+
+    Guarantees: a connection gets its frames in the order of the jobs and of the frames in them. A job never fails
+    for part of it: what could not be sent comes back as one new job with only that, later each time, and only a job
+    whose remains the queue did not take is reported as failed (at least once). A job that has been tried
+    ``attempts_max`` times is dropped with an error in the log: its clients see the gap and resume with ``since``.
+    Connections that are gone are reported once a run.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: Connections,
+        jobs: JobQueue,
+        gone: GoneQueue,
+        now: Callable[[], datetime],
+        attempts_max: int,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self._connections = connections
+        self._jobs = jobs
+        self._gone = gone
+        self._now = now
+        self._attempts_max = attempts_max
+        self._monotonic = monotonic
+        self._random = random
+
+    def run(self, jobs: Sequence[DeliveryJob], *, deadline: float) -> DeliveryReport:
+        """Deliver until ``deadline`` (``time.monotonic()``); what is left is put back on the queue after it.
+
+        Raises StoreDownError, having requeued nothing, if the gateway refused all that it answered as not allowed:
+        the role or the endpoint is wrong, and the messages must be kept until it is put right.
+        """
+        started = self._monotonic()
+        report = DeliveryReport()
+        posts, places = self._lay_out(jobs, report)
+        results = self._connections.post_all(posts, deadline=deadline)
+        _raise_if_shut_out(results)
+        report.sent = results.sent
+        report.refused = len(results.refused)
+        for post, status in results.refused:
+            log.error("post_refused", status=status, connection=post.connection, size_bytes=len(post.body))
+        self._requeue(jobs, _remains(places, results.unsent), report)
+        self._report_gone(results, report)
+        _measure(report, results.retries, self._monotonic() - started)
+        return report
+
+    def _lay_out(self, jobs: Sequence[DeliveryJob], report: DeliveryReport) -> tuple[list[Post], list[tuple[int, int]]]:
+        """All posts in order, each marked with its place in the list of (job, frame)."""
+        posts: list[Post] = []
+        places: list[tuple[int, int]] = []
+        sent_at = rfc3339(self._now())
+        for number, job in enumerate(jobs):
+            try:
+                bodies = [_body(job, frame, sent_at) for frame in job.frames]
+            except IndexError:
+                log.error("job_incoherent", job=job.id, reason="a frame names an update that the job does not carry")
+                report.failed_jobs.append(number)
+                continue
+            for index, (frame, body) in enumerate(zip(job.frames, bodies, strict=True)):
+                mark = len(places)
+                places.append((number, index))
+                posts.extend([Post(connection, body, mark) for connection in frame.to])
+        return posts, places
+
+    def _requeue(
+        self, jobs: Sequence[DeliveryJob], remains: dict[int, dict[int, list[str]]], report: DeliveryReport
+    ) -> None:
+        by_delay: dict[int, list[tuple[int, int, bytes]]] = {}
+        for number, frames in remains.items():
+            job = jobs[number]
+            count = sum(map(len, frames.values()))
+            if job.attempt + 1 >= self._attempts_max:
+                log.error("job_dropped", job=job.id, attempts=job.attempt + 1, connections=count, sources=job.sources)
+                report.dropped += count
+                continue
+            by_delay.setdefault(self._delay_s(job.attempt), []).append((number, count, encode(_rest(job, frames))))
+        for delay_s, group in by_delay.items():
+            failed = self._send([body for _, _, body in group], delay_s)
+            for place, (number, count, _) in enumerate(group):
+                if place in failed:
+                    report.failed_jobs.append(number)
+                else:
+                    report.requeued += count
+
+    def _send(self, bodies: Sequence[bytes], delay_s: int) -> set[int]:
+        """The indices of the jobs that the queue did not take."""
+        try:
+            return set(self._jobs.send(bodies, delay_s=delay_s))
+        except DefiStreamError as error:
+            log.error("requeue_failed", jobs=len(bodies), reason=str(error))
+            return set(range(len(bodies)))
+
+    def _delay_s(self, attempt: int) -> int:
+        """Full jitter over 1 s · 2^attempt, from 1 to 60 s: SQS delays are whole seconds."""
+        return max(1, round(self._random() * min(MAX_DELAY_S, 2 ** min(attempt, 10))))
+
+    def _report_gone(self, results: PostResults, report: DeliveryReport) -> None:
+        connections = list(dict.fromkeys(post.connection for post in results.gone))
+        report.gone = len(connections)
+        if not connections:
+            return
+        try:
+            self._gone.report(connections)
+        except DefiStreamError as error:  # no loss: the next frame for them is answered 410 again
+            log.warning("gone_not_reported", connections=len(connections), reason=str(error))
+
+
+def _body(job: DeliveryJob, frame: Frame, sent_at: str) -> bytes:
+    message = bytes(frame.message)
+    if message:
+        return message
+    updates = b",".join([_update(job, index) for index in frame.updates])
+    return b'{"type":"updates","sent_at":"%s","updates":[%s]}' % (sent_at.encode(), updates)
+
+
+def _update(job: DeliveryJob, index: int) -> bytes:
+    if index < 0:
+        raise IndexError(index)
+    return bytes(job.updates[index])
+
+
+def _raise_if_shut_out(results: PostResults) -> None:
+    statuses = {status for _, status in results.refused}
+    if statuses and statuses <= MISCONFIGURED and not results.sent and not results.gone:
+        raise StoreDownError(f"the gateway refuses every post: {sorted(statuses)}")
+
+
+def _remains(places: Sequence[tuple[int, int]], unsent: Sequence[Post]) -> dict[int, dict[int, list[str]]]:
+    """Connections that are still to be sent to, by job and frame, each in its first order."""
+    remains: dict[int, dict[int, list[str]]] = {}
+    for post in sorted(unsent, key=lambda post: post.index):
+        number, index = places[post.index]
+        remains.setdefault(number, {}).setdefault(index, []).append(post.connection)
+    return remains
+
+
+def _rest(job: DeliveryJob, frames: dict[int, list[str]]) -> DeliveryJob:
+    """The next job: only these frames and connections, and only the updates that they need."""
+    kept = [(job.frames[index], to) for index, to in frames.items()]
+    needed = sorted({update for frame, _ in kept for update in frame.updates})
+    place = {update: index for index, update in enumerate(needed)}
+    return msgspec.structs.replace(
+        job,
+        frames=[
+            msgspec.structs.replace(frame, to=to, updates=[place[update] for update in frame.updates])
+            for frame, to in kept
+        ],
+        updates=[job.updates[update] for update in needed],
+        attempt=job.attempt + 1,
+    )
+
+
+def _measure(report: DeliveryReport, retries: int, seconds: float) -> None:
+    for name, value in (
+        ("PostsSent", report.sent),
+        ("PostsRetried", retries),
+        ("PostsRequeued", report.requeued),
+        ("PostsRefused", report.refused),
+        ("PostsDropped", report.dropped),
+        ("ConnectionsGone", report.gone),
+    ):
+        if value:
+            metrics.count(name, value)
+    metrics.milliseconds("DeliverDuration", seconds * 1000)

@@ -1,0 +1,140 @@
+"""From queue messages of observations to delivery jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from chalicelib.domain.changes import Change
+from chalicelib.domain.observations import Observation
+from chalicelib.errors import DefiStreamError, PoisonError
+from chalicelib.ports import Audience, DeadLetters, JobQueue, Retries, Stream, TickQueue
+from chalicelib.protocol.envelopes import ObservationMessage, decode, decode_record
+from chalicelib.services.fanout import build_jobs, encode_jobs, names_of
+from chalicelib.telemetry import metrics
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A queue message; ``receives`` counts how often it was handed out."""
+
+    id: str
+    body: str
+    receipt: str = ""
+    receives: int = 1
+
+
+@dataclass(slots=True)
+class ProcessReport:
+    """``failed`` are the ids of messages that must come again."""
+
+    failed: set[str] = field(default_factory=set)
+    observations: int = 0
+    changes: int = 0
+    poisoned: int = 0
+    jobs: int = 0
+
+
+class ProcessObservations:
+    """Turn observations into changes and hand each subscriber one frame.
+
+    Guarantees: an observation applied before is published again with its first offset, never with a second; an older
+    one is dropped; a poisoned record is buried alone, with its reason; a message is reported as failed unless every
+    job that it gave rise to was taken by the queue.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        audience: Audience,
+        jobs: JobQueue,
+        ticks: TickQueue,
+        dead_letters: DeadLetters,
+        retries: Retries,
+        frame_bytes: int,
+        posts_per_job: int,
+    ) -> None:
+        self._stream = stream
+        self._audience = audience
+        self._jobs = jobs
+        self._ticks = ticks
+        self._dead_letters = dead_letters
+        self._retries = retries
+        self._limits = {"frame_bytes": frame_bytes, "posts_per_job": posts_per_job}
+
+    def run(self, messages: Sequence[Message]) -> ProcessReport:
+        """Process a batch. Raises nothing that one message causes: it is in ``report.failed``."""
+        report = ProcessReport()
+        observations: list[Observation] = []
+        sources: list[str] = []
+        for message in messages:
+            for observation in self._decode(message, report):
+                observations.append(observation)
+                sources.append(message.id)
+        report.observations = len(observations)
+        hopeless = set(report.failed)
+        if observations:
+            try:
+                self._publish(observations, sources, report)
+            except DefiStreamError as error:
+                log.error("processing_failed", error=error.name, reason=str(error), messages=len(messages))
+                report.failed.update(sources)
+        if report.failed:
+            self._retries.soon(
+                {m.receipt: _delay_s(m, hopeless) for m in messages if m.id in report.failed and m.receipt}
+            )
+        return report
+
+    def _decode(self, message: Message, report: ProcessReport) -> list[Observation]:
+        try:
+            records = decode(ObservationMessage, message.body).records
+        except PoisonError as error:
+            log.error("message_undecodable", message_id=message.id, reason=str(error))
+            report.failed.add(message.id)
+            return []
+        found = []
+        for raw in records:
+            try:
+                found.append(decode_record(raw))
+            except PoisonError as error:
+                self._bury(raw, error, message, report)
+        return found
+
+    def _bury(self, raw: msgspec.Raw, error: PoisonError, message: Message, report: ProcessReport) -> None:
+        log.error("record_poisoned", message_id=message.id, reason=str(error))
+        report.poisoned += 1
+        try:
+            self._dead_letters.bury(bytes(raw), reason=str(error), message_id=message.id)
+        except DefiStreamError:
+            report.failed.add(message.id)  # its good records are known by their ids when it comes again
+
+    def _publish(self, observations: Sequence[Observation], sources: Sequence[str], report: ProcessReport) -> None:
+        sequenced = self._stream.sequence(observations)
+        changes: list[Change] = []
+        came_from: dict[int, list[str]] = {}
+        for change, source in zip(sequenced.changes, sources, strict=True):
+            if change is not None:
+                came_from[len(changes)] = [source]
+                changes.append(change)
+        report.changes = len(changes)
+        metrics.count("ChangesPublished", len(changes))
+        if sequenced.ticks:
+            self._ticks.send(sequenced.ticks)
+        if not changes:
+            return
+        recipients = self._audience.recipients(names_of(changes))
+        jobs = build_jobs(changes, recipients, sources=came_from, **self._limits)
+        report.jobs = len(jobs)
+        for index in self._jobs.send(encode_jobs(jobs)):
+            report.failed.update(jobs[index].sources)
+
+
+def _delay_s(message: Message, hopeless: set[str]) -> int:
+    """1, 2, 4 … 60 seconds; none for what no time cures, so that it reaches the dead letters at once."""
+    return 0 if message.id in hopeless else min(60, 2 ** min(message.receives - 1, 6))

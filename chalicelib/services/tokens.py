@@ -1,0 +1,120 @@
+"""Short-lived tokens for the handshake: signed, good for five minutes, used once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import jwt
+
+from chalicelib.domain.keys import MAX_KEY_LENGTH, hash_key
+from chalicelib.errors import AuthenticationError, ExpiredError, LimitError, RevokedError, TokenUsedError
+from chalicelib.ports import Identity, KeyStore, Limits, Secrets
+
+ALGORITHM = "HS256"
+AUDIENCE = "defi-stream"
+MAX_TOKEN_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    token: str
+    expires_at: datetime
+    tier: str
+
+
+class Tokens:
+    """Issue and redeem tokens, and look up API keys.
+
+    Guarantees: a token is redeemed at most once, and for two signing keys while they rotate; nothing that is said in
+    an error tells whether a key exists.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeyStore,
+        secrets: Secrets,
+        limits: Limits,
+        secret_id: str,
+        token_seconds: int,
+        session_seconds: int,
+        anonymous_per_minute: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._keys = keys
+        self._secrets = secrets
+        self._limits = limits
+        self._secret_id = secret_id
+        self._token_seconds = token_seconds
+        self._session_seconds = session_seconds
+        self._anonymous_per_minute = anonymous_per_minute
+        self._now = now
+
+    def issue(self, *, api_key: str | None, address: str) -> IssuedToken:
+        """A token for a key's owner, or an anonymous one for an address.
+
+        Raises AuthenticationError, RevokedError, LimitError.
+        """
+        if api_key is not None:
+            identity = self.identify(api_key)
+            return self._sign(identity.user, identity.tier)
+        wait = self._limits.take(f"tokens:{address}", self._anonymous_per_minute / 60, self._anonymous_per_minute)
+        if wait:
+            raise LimitError("too many anonymous tokens from this address", retry_after=round(wait, 3))
+        return self._sign(f"anonymous-{secrets.token_hex(8)}", "free")
+
+    def _sign(self, user: str, tier: str) -> IssuedToken:
+        now = self._now()
+        expires_at = now + timedelta(seconds=self._token_seconds)
+        claims = {
+            "sub": user,
+            "tier": tier,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": expires_at,
+            "jti": secrets.token_hex(12),
+        }
+        key = self._secrets.values(self._secret_id)[0]
+        return IssuedToken(jwt.encode(claims, key, algorithm=ALGORITHM), expires_at, tier)
+
+    def redeem(self, token: str) -> Identity:
+        """Whose token it is; it is used up. Raises AuthenticationError, ExpiredError or TokenUsedError."""
+        claims = self._claims(token)
+        if not self._limits.once(f"token:{claims['jti']}", self._token_seconds + 60):
+            raise TokenUsedError("this token was used before: get a new one")
+        session_ms = int((self._now().timestamp() + self._session_seconds) * 1000)
+        return Identity(user=claims["sub"], tier=claims["tier"], session_ms=session_ms)
+
+    def _claims(self, token: str) -> dict[str, str]:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise AuthenticationError("not a token of ours")
+        for key in self._secrets.values(self._secret_id):
+            try:
+                claims: dict[str, str] = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[ALGORITHM],
+                    audience=AUDIENCE,
+                    options={"require": ["exp", "sub", "jti", "aud"]},
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.ExpiredSignatureError as error:
+                raise ExpiredError("this token has expired: get a new one") from error
+            except jwt.InvalidTokenError:
+                break
+            return claims
+        raise AuthenticationError("not a token of ours")
+
+    def identify(self, api_key: str) -> Identity:
+        """Whose key it is. Raises AuthenticationError or RevokedError."""
+        key = self._keys.find(hash_key(api_key)) if len(api_key) <= MAX_KEY_LENGTH else None
+        if key is None:
+            raise AuthenticationError("not a key of ours")
+        if key.revoked_at is not None:
+            raise RevokedError("this key was revoked")
+        # A key needs no refresh: its session lasts as long as its connection may.
+        return Identity(user=key.user, tier=key.tier, session_ms=int((self._now().timestamp() + 86_400) * 1000))

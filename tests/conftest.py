@@ -1,0 +1,40 @@
+"""Real servers for the tests: started once a run, on free ports of loopback, ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from localcloud.stores import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real Redis for the whole run."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(server.start())
+    yield server
+    loop.run_until_complete(server.stop())
+    loop.close()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The same Redis, empty."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A Redis of the test's own, to be killed and replaced."""
+    server = RedisServer(tmp_path / "redis")
+    await server.start()
+    yield server
+    await server.stop()

@@ -1,0 +1,239 @@
+"""A small server that speaks the wire protocol, for the tests of the page alone.
+
+It sequences as the platform does (epoch, offset, prev per topic, a log to resume from) and lets a test lose, repeat
+or reorder frames and cut connections. It knows no rates: every subscription is answered in real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+CSP = "default-src 'self'; connect-src 'self' ws:"
+LOG_ENTRIES = 200
+
+
+def now_text(offset_s: float = 0) -> str:
+    moment = datetime.now(UTC) + timedelta(seconds=offset_s)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def covers(pattern: str, topic: str) -> bool:
+    return pattern == topic or (pattern.endswith(":*") and topic.startswith(pattern[:-1]))
+
+
+@dataclass
+class Topic:
+    name: str
+    epoch: str = "e1"
+    offset: int = 0
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    def publish(self, value: str, **extra: Any) -> dict[str, Any]:
+        previous = self.log[-1] if self.log and self.log[-1]["epoch"] == self.epoch else None
+        self.offset += 1
+        old = float(previous["value"]) if previous else 0.0
+        update = {
+            "topic": self.name,
+            "epoch": self.epoch,
+            "offset": self.offset,
+            "prev": previous["offset"] if previous else None,
+            "value": value,
+            "previous": previous["value"] if previous else None,
+            "change_pct": f"{(float(value) - old) / old * 100:.4f}" if old else None,
+            "observed_at": now_text(),
+            "published_at": now_text(),
+            "source": "defillama",
+            "confidence": None,
+            "snapshot": False,
+            **extra,
+        }
+        self.log = [*self.log, update][-LOG_ENTRIES:]
+        return update
+
+    def position(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "offset": self.offset}
+
+    def recoverable(self, since: Mapping[str, Any]) -> bool:
+        offsets = {update["offset"] for update in self.log}
+        wanted = range(since["offset"] + 1, self.offset + 1)
+        return since["epoch"] == self.epoch and offsets.issuperset(wanted)
+
+
+@dataclass
+class Session:
+    socket: web.WebSocketResponse
+    patterns: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class FakeServer:
+    """``async with FakeServer(web_root, vendor) as server``; then ``server.url`` and the methods below."""
+
+    def __init__(self, web_root: Path, vendor: Path, *, tier: str = "free", fastest_rate: str = "5s") -> None:
+        self.web_root, self.vendor = web_root, vendor
+        self.tier, self.fastest_rate = tier, fastest_rate
+        self.topics: dict[str, Topic] = {}
+        self.sessions: list[Session] = []
+        self.commands: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.tokens = 0
+        self.session_seconds = 3600.0
+        self.refuse: tuple[int, dict[str, Any]] | None = None  # status and problem for POST /v1/tokens
+        self.mute = False  # accept commands and answer nothing
+
+    async def __aenter__(self) -> FakeServer:
+        app = web.Application()
+        app.router.add_post("/v1/tokens", self._token)
+        app.router.add_get("/v1/topics", self._list)
+        app.router.add_get("/ws", self._socket)
+        app.router.add_get("/vendor/{name}", lambda request: self._file(self.vendor, request.match_info["name"]))
+        app.router.add_get("/{name:.*}", lambda request: self._file(self.web_root, request.match_info["name"]))
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+        await self._runner.cleanup()
+
+    # --- what a test does to the stream -------------------------------------------------------------
+
+    def create(self, values: Mapping[str, str], **extra: Any) -> None:
+        """Topics with a first value, published before anybody connects."""
+        for name, value in values.items():
+            self.topics.setdefault(name, Topic(name)).publish(value, **extra)
+
+    async def publish(self, topic: str, value: str, *, send: bool = True, **extra: Any) -> dict[str, Any]:
+        """Sequence a change; ``send=False`` loses its frame on the way."""
+        update = self.topics.setdefault(topic, Topic(topic)).publish(value, **extra)
+        if send:
+            await self.push([update])
+        return update
+
+    async def push(self, updates: Iterable[Mapping[str, Any]]) -> None:
+        """Send updates as they are to whoever subscribed to them: again, or late, if the test says so."""
+        for session in list(self.sessions):
+            due = [update for update in updates if any(covers(p, update["topic"]) for p in session.patterns)]
+            await self._send_updates(session, due)
+
+    async def notice(self, name: str, message: str) -> None:
+        for session in list(self.sessions):
+            await self._send(session, {"type": "notice", "name": name, "at": now_text(), "message": message})
+
+    async def cut(self) -> None:
+        """Tear every connection down without a closing handshake."""
+        for session in list(self.sessions):
+            if session.socket._req is not None and session.socket._req.transport is not None:
+                session.socket._req.transport.abort()
+        while self.sessions:
+            await asyncio.sleep(0.01)
+
+    def begin_epoch(self, topic: str, epoch: str) -> None:
+        self.topics[topic] = Topic(topic, epoch=epoch)
+
+    # --- the protocol -------------------------------------------------------------------------------
+
+    async def _token(self, request: web.Request) -> web.Response:
+        self.keys.append(request.headers.get("x-api-key"))
+        if self.refuse is not None:
+            status, problem = self.refuse
+            return web.json_response(problem, status=status, content_type="application/problem+json")
+        self.tokens += 1
+        answer = {
+            "token": f"t{self.tokens}",
+            "expires_at": now_text(300),
+            "tier": self.tier,
+            "fastest_rate": self.fastest_rate,
+        }
+        return web.json_response(answer)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        match = request.query.get("match", "price:*")
+        found = [
+            {"topic": topic.name, "value": topic.log[-1]["value"], "observed_at": topic.log[-1]["observed_at"]}
+            for topic in self.topics.values()
+            if covers(match, topic.name)
+        ]
+        return web.json_response({"topics": found, "next": None})
+
+    async def _file(self, root: Path, name: str) -> web.StreamResponse:
+        path = (root / (name or "index.html")).resolve()
+        if not path.is_file() or root.resolve() not in path.parents:
+            raise web.HTTPNotFound
+        headers = {"content-security-policy": CSP, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        return web.FileResponse(path, headers=headers)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("token") != f"t{self.tokens}":
+            raise web.HTTPUnauthorized
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        session = Session(socket)
+        self.sessions.append(session)
+        try:
+            async for message in socket:
+                if message.type == WSMsgType.TEXT:
+                    await self._command(session, json.loads(message.data))
+        finally:
+            self.sessions.remove(session)
+        return socket
+
+    async def _command(self, session: Session, command: dict[str, Any]) -> None:
+        self.commands.append(command)
+        if self.mute:
+            return
+        if command["action"] == "subscribe":
+            await self._subscribe(session, command)
+            return
+        if command["action"] == "unsubscribe":
+            for pattern in command["topics"]:
+                session.patterns.pop(pattern, None)
+        await self._reply(session, command, {"topics": {}})
+
+    async def _reply(self, session: Session, command: Mapping[str, Any], result: dict[str, Any]) -> None:
+        result["session_expires"] = now_text(self.session_seconds)
+        await self._send(session, {"type": "reply", "id": command["id"], "ok": True, "result": result})
+
+    async def _subscribe(self, session: Session, command: dict[str, Any]) -> None:
+        since = command.get("since", {})
+        positions, rejected, follow = {}, [], []
+        for pattern in command["topics"]:
+            if not pattern.endswith(":*") and pattern not in self.topics:
+                rejected.append({"topic": pattern, "code": 2003, "name": "unknown_topic", "message": "no such topic"})
+                continue
+            session.patterns[pattern] = command
+            for topic in [topic for name, topic in self.topics.items() if covers(pattern, name)]:
+                named = topic.name in since
+                recovered = named and topic.recoverable(since[topic.name])
+                if named:
+                    positions[topic.name] = {**topic.position(), "recovered": recovered}
+                elif not pattern.endswith(":*"):
+                    positions[topic.name] = topic.position()
+                if recovered:
+                    follow += [update for update in topic.log if update["offset"] > since[topic.name]["offset"]]
+                elif topic.log and (named or command.get("snapshot", True)):
+                    follow.append({**topic.log[-1], "snapshot": True})
+        await self._reply(session, command, {"topics": positions, "rejected": rejected})
+        await self._send_updates(session, follow)
+
+    async def _send_updates(self, session: Session, updates: list[Mapping[str, Any]]) -> None:
+        for start in range(0, len(updates), 80):  # about what 32 KB hold
+            frame = {"type": "updates", "sent_at": now_text(), "updates": updates[start : start + 80]}
+            await self._send(session, frame)
+
+    async def _send(self, session: Session, message: Mapping[str, Any]) -> None:
+        try:
+            await session.socket.send_str(json.dumps(message))
+        except ConnectionError:
+            return  # the client learns of it by its own means

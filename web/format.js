@@ -1,0 +1,111 @@
+/** How figures, names and times are written. Pure. */
+
+export const TABS = [
+  { id: "price", label: "Prices", prefix: "price:", wildcard: "price:*" },
+  { id: "chain", label: "Chain TVL", prefix: "tvl:chain:", wildcard: "tvl:chain:*" },
+  { id: "protocol", label: "Protocol TVL", prefix: "tvl:protocol:", wildcard: "tvl:protocol:*" },
+  { id: "peg", label: "Pegs", prefix: "peg:", wildcard: "peg:*" },
+  { id: "yield", label: "Yields", prefix: "yield:", wildcard: "yield:*" },
+  { id: "feed", label: "Sources", prefix: "feed:", wildcard: "feed:*" },
+];
+
+const SUFFIXES = [
+  [1e12, "T"],
+  [1e9, "B"],
+  [1e6, "M"],
+  [1e3, "K"],
+];
+
+/** The tab that shows a topic, or null for kinds without one. */
+export function tabOf(topic) {
+  return TABS.find(({ prefix }) => topic.startsWith(prefix))?.id ?? null;
+}
+
+/** What people call it: `price:wrapped-bitcoin` is "Wrapped Bitcoin"; addresses and ids are only shortened. */
+export function nameOf(topic) {
+  const tab = TABS.find(({ prefix }) => topic.startsWith(prefix));
+  const rest = tab ? topic.slice(tab.prefix.length) : topic;
+  if (rest.includes(":") || rest.length > 34) return rest.length > 26 ? `${rest.slice(0, 14)}…${rest.slice(-8)}` : rest;
+  return rest
+    .split("-")
+    .map((word) => (/^(usd|btc|eth|dao|ton|bsc|amm|dex|v\d+)$/.test(word) ? word.toUpperCase() : capital(word)))
+    .join(" ");
+}
+
+function capital(word) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+/** A value in its topic's unit: dollars, percent a year, or seconds. */
+export function formatValue(tab, value) {
+  if (!Number.isFinite(value)) return "–";
+  if (tab === "chain" || tab === "protocol") return `$${compact(value)}`;
+  if (tab === "peg") return `$${value.toFixed(4)}`;
+  if (tab === "yield") return `${value.toFixed(2)} %`;
+  if (tab === "feed") return formatDuration(value);
+  return formatPrice(value);
+}
+
+/** Dollars with the digits that matter: two from $1 upwards, four significant ones below. */
+export function formatPrice(value) {
+  const size = Math.abs(value);
+  if (size >= 1) return `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  if (size === 0) return "$0.00";
+  return `$${value.toFixed(Math.min(18, 3 - Math.floor(Math.log10(size))))}`;
+}
+
+/** Labels of an axis: one unit for all, and as many digits as tell neighbours apart. */
+export function formatTicks(tab, ticks) {
+  const known = ticks.filter((tick) => tick !== null);
+  const step = known.length > 1 ? Math.abs(known[1] - known[0]) : 1;
+  const size = Math.max(...known.map(Math.abs));
+  const [scale, suffix] = (tab !== "feed" && tab !== "yield" && SUFFIXES.find(([scale]) => size >= scale * 10)) || [1, ""];
+  const digits = Math.min(12, Math.max(0, Math.ceil(-Math.log10(step / scale) - 1e-9)));
+  const [before, after] = tab === "yield" ? ["", " %"] : tab === "feed" ? ["", " s"] : ["$", suffix && ` ${suffix}`];
+  return ticks.map((tick) => `${before}${(tick / scale).toFixed(digits)}${after}`);
+}
+
+function compact(value) {
+  for (const [scale, suffix] of SUFFIXES) {
+    if (Math.abs(value) >= scale * 0.9995) return `${(value / scale).toFixed(2)} ${suffix}`;
+  }
+  return value.toFixed(2);
+}
+
+/** `{text, direction}`: an arrow and a sign as well as whatever colour is given to the direction. */
+export function formatChange(percent) {
+  if (percent === null || !Number.isFinite(percent)) return { text: "–", direction: "flat" };
+  const size = Math.abs(percent);
+  const digits = size.toFixed(size >= 100 ? 0 : 2);
+  if (Number(digits) === 0) return { text: "0.00 %", direction: "flat" };
+  return percent > 0 ? { text: `▲ +${digits} %`, direction: "up" } : { text: `▼ −${digits} %`, direction: "down" };
+}
+
+/** Seconds as people say them: `4 s`, `3 min`, `2 h`, `5 d`. */
+export function formatDuration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 100) return `${whole} s`;
+  if (whole < 5400) return `${Math.round(whole / 60)} min`;
+  if (whole < 172_800) return `${Math.round(whole / 3600)} h`;
+  return `${Math.round(whole / 86_400)} d`;
+}
+
+export function formatDelay(ms) {
+  if (ms === null || !Number.isFinite(ms)) return "–";
+  return Math.abs(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(Math.abs(ms) < 9950 ? 1 : 0)} s`;
+}
+
+/** `19 May 2021 14:00 UTC`. */
+export function formatDate(ms) {
+  const date = new Date(ms);
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  return `${day} ${date.toISOString().slice(11, 16)} UTC`;
+}
+
+export function formatClock(ms) {
+  return new Date(ms).toLocaleTimeString("en-GB");
+}
+
+export function plural(count, one, many = `${one}s`) {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,174 @@
+/** The side panels: one topic's detail, the subscriptions, the log of events. */
+import { DetailChart } from "./charts.js";
+import { byId, element, everyFrame, fillOptions, setData, setText } from "./dom.js";
+import { formatChange, formatClock, formatDate, formatDelay, formatValue } from "./format.js";
+import { MIN_CHANGES, RATES } from "./commands.js";
+
+const RATE_NAMES = { realtime: "Real time", "1s": "1 s", "5s": "5 s", "15s": "15 s", "60s": "1 min" };
+const EVENTS_KEPT = 200;
+
+/** Options for a rate selector: what the tier does not allow is there, disabled, with the reason. */
+export function rateOptions(session) {
+  const fastest = RATES.indexOf(session?.fastestRate ?? "realtime");
+  return RATES.map((rate, index) => {
+    const allowed = index >= fastest;
+    return [rate, allowed ? RATE_NAMES[rate] : `${RATE_NAMES[rate]} (not in the ${session.tier} tier)`, !allowed];
+  });
+}
+
+export const CHANGE_OPTIONS = [["", "any size"], ...MIN_CHANGES.map((pct) => [pct, `≥ ${pct} %`])];
+
+export class Detail {
+  row = null;
+  #chart = null;
+
+  constructor(stream) {
+    this.stream = stream;
+    this.panel = byId("detail");
+    this.paint = everyFrame(() => this.#paint());
+    byId("detail-close").addEventListener("click", () => this.close());
+  }
+
+  open(row) {
+    this.#chart?.destroy();
+    this.row = row;
+    this.panel.hidden = false;
+    setText(byId("detail-name"), row.name);
+    setText(byId("detail-topic"), row.topic);
+    this.#chart = new DetailChart(byId("detail-chart"), row);
+    this.#paint();
+  }
+
+  /** True if it was open. */
+  close() {
+    if (this.row === null) return false;
+    this.#chart.destroy();
+    this.#chart = this.row = null;
+    this.panel.hidden = true;
+    this.onClose?.();
+    return true;
+  }
+
+  redraw() {
+    if (this.row) this.open(this.row);
+  }
+
+  #paint() {
+    if (!this.row) return;
+    const { row } = this;
+    const change = formatChange(row.change);
+    setText(byId("detail-value"), (row.interpolated ? "~" : "") + formatValue(row.tab, row.value));
+    setText(byId("detail-change"), change.text);
+    setData(byId("detail-change"), "direction", change.direction);
+    byId("detail-note").hidden = !row.interpolated;
+    setText(byId("detail-note"), "Interpolated between two recorded points.");
+    this.#chart.update();
+    const facts = Object.entries(this.#facts()).filter(([, value]) => value !== null && value !== undefined);
+    byId("detail-facts").replaceChildren(
+      ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))),
+    );
+  }
+
+  #facts() {
+    const { row } = this;
+    const { update } = row;
+    const cover = this.stream.coverOf(row.topic);
+    const wanted = this.stream.subscriptions.get(cover);
+    return {
+      "Exact value": update.value,
+      Previous: update.previous,
+      "Seen at the source": formatDate(Date.parse(update.observed_at)),
+      Published: formatClock(row.publishedAt),
+      "Delay of the last": row.delay === null ? null : formatDelay(row.delay),
+      Source: update.source,
+      Confidence: update.confidence,
+      Position: `${update.epoch} / ${update.offset}`,
+      "Comes through": wanted ? describe(cover, this.stream.effective(wanted)) : null,
+    };
+  }
+}
+
+function describe(pattern, { rate, minChangePct }) {
+  return `${pattern} · ${RATE_NAMES[rate]}${minChangePct ? ` · ≥ ${minChangePct} %` : ""}`;
+}
+
+export class Subscriptions {
+  constructor(stream) {
+    this.stream = stream;
+    this.form = byId("subscribe");
+    fillOptions(byId("change"), CHANGE_OPTIONS);
+    this.form.addEventListener("submit", (event) => this.#submitted(event));
+    byId("topic").addEventListener("input", () => this.#suggest());
+    stream.addEventListener("subscriptions", () => this.paint());
+  }
+
+  session(session) {
+    const select = byId("rate");
+    const chosen = select.value;
+    fillOptions(select, rateOptions(session));
+    const allowed = [...select.options].find((option) => option.value === chosen && !option.disabled);
+    select.value = allowed ? chosen : session.fastestRate;
+    byId("rate-hint").hidden = session.fastestRate === "realtime";
+    byId("rate-hint").textContent = `The ${session.tier} tier gets at most one update per topic every ${RATE_NAMES[session.fastestRate]}. Open this page with #key=… for faster ones.`;
+    this.paint();
+  }
+
+  refused(topic, message) {
+    byId("subscribe-error").hidden = false;
+    byId("subscribe-error").textContent = `${topic}: ${message}`;
+  }
+
+  paint() {
+    const items = [...this.stream.subscriptions].map(([pattern, wanted]) => {
+      const options = this.stream.effective(wanted);
+      const remove = element("button", { type: "button", className: "button icon small", textContent: "✕" });
+      remove.setAttribute("aria-label", `Unsubscribe from ${pattern}`);
+      remove.addEventListener("click", () => this.stream.unsubscribe([pattern]));
+      const note = `${RATE_NAMES[options.rate]}${options.minChangePct ? ` · ≥ ${options.minChangePct} %` : ""}`;
+      return element("li", {}, element("code", {}, pattern), element("span", { className: "muted" }, note), remove);
+    });
+    if (!items.length) items.push(element("li", { className: "muted" }, "None: nothing arrives until you subscribe."));
+    byId("subscriptions").replaceChildren(...items);
+  }
+
+  #submitted(event) {
+    event.preventDefault();
+    byId("subscribe-error").hidden = true;
+    const topics = byId("topic").value.split(/[,\s]+/).filter(Boolean);
+    this.stream.subscribe(topics, { rate: byId("rate").value, minChangePct: byId("change").value || null });
+    this.form.reset();
+    byId("rate").value = this.stream.connection.session?.fastestRate ?? "5s";
+  }
+
+  /** Names to choose from, a moment after the last key; without them the box works all the same. */
+  #suggest() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(async () => {
+      const kind = byId("topic").value.match(/^(?:tvl:(?:chain|protocol)|[a-z]+):/)?.[0];
+      if (!kind || kind === this.suggested) return;
+      try {
+        const answer = await fetch(`/v1/topics?match=${encodeURIComponent(`${kind}*`)}`);
+        const { topics } = await answer.json();
+        byId("topics").replaceChildren(...topics.map(({ topic }) => new Option(topic, topic)));
+        this.suggested = kind;
+      } catch {
+        this.suggested = null;
+      }
+    }, 250);
+  }
+}
+
+/** Newest first; `kind` is info, good, warn or bad and is written out as well as coloured. */
+export class EventLog {
+  constructor() {
+    this.list = byId("events");
+  }
+
+  add(kind, text) {
+    const time = element("time", { dateTime: new Date().toISOString() }, formatClock(Date.now()));
+    const item = element("li", {}, time, element("span", {}, text));
+    item.dataset.kind = kind;
+    this.list.prepend(item);
+    while (this.list.childElementCount > EVENTS_KEPT) this.list.lastElementChild.remove();
+  }
+}

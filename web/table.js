@@ -1,0 +1,216 @@
+/**
+ * The live table. Guarantees: at most one pass over the document per animation frame; a row keeps its element for as
+ * long as it is listed; sorting by figures moves rows at most every two seconds, so that nothing jumps underhand.
+ */
+import { byId, element, everyFrame } from "./dom.js";
+import { RowView } from "./row.js";
+
+const PAGE = 200;
+const RESORT_MS = 2000;
+const COLUMNS = [
+  ["name", "Topic", true],
+  ["value", "Value", true],
+  ["change", "Change", true],
+  ["spark", "Trend", false],
+  ["age", "Age", true],
+  ["delay", "Delay", false],
+];
+const KEYS = {
+  name: (row) => row.name.toLowerCase(),
+  value: (row) => row.value,
+  change: (row) => row.change ?? -Infinity,
+  age: (row) => row.publishedAt,
+};
+
+export class Table {
+  #views = new Map();
+  #dirty = new Set();
+  #order = [];
+  #sortedAt = 0;
+  #stale = true; // the set of listed rows may differ from what is shown
+
+  /** `onOpen(row)` when a row is opened; `onShown(row, update)` when an update has reached the document. */
+  constructor(market, { onOpen, onShown }) {
+    Object.assign(this, { market, onOpen, onShown });
+    Object.assign(this, { tab: "price", filter: "", sort: { key: "value", ascending: false }, limit: PAGE, selected: null });
+    this.body = byId("rows");
+    this.heads = this.#drawHeads();
+    this.schedule = everyFrame(() => this.#frame());
+    this.seen = new IntersectionObserver((entries) => this.#looked(entries), { rootMargin: "80px" });
+    this.body.addEventListener("click", (event) => this.#clicked(event));
+    byId("more").addEventListener("click", () => this.set({ limit: this.limit + PAGE }));
+    setInterval(() => this.#tick(), 1000);
+  }
+
+  /** Change what is listed: any of tab, filter, sort, limit. */
+  set(changes) {
+    if (changes.tab && changes.tab !== this.tab) this.limit = PAGE;
+    Object.assign(this, changes);
+    this.#markHeads();
+    this.#stale = true;
+    this.#sortedAt = 0;
+    this.schedule();
+  }
+
+  changed(rows) {
+    for (const row of rows) {
+      this.#dirty.add(row);
+      if (!this.#views.has(row.topic)) this.#stale = true;
+    }
+    this.schedule();
+  }
+
+  /** Topics were unsubscribed. */
+  refresh() {
+    this.set({});
+  }
+
+  redraw() {
+    for (const view of this.#views.values()) view.redraw();
+  }
+
+  /** Select the row `step` further down, or the one at `index`; keeps it in view. */
+  move({ step = 0, index = null }) {
+    if (!this.#order.length) return;
+    const now = this.#order.findIndex((row) => row.topic === this.selected);
+    const wanted = index ?? (now < 0 ? 0 : now + step);
+    this.select(this.#order.at(Math.max(-1, Math.min(wanted, this.#order.length - 1))) ?? this.#order[0], true);
+  }
+
+  select(row, focus = false) {
+    const before = this.#views.get(this.selected);
+    this.selected = row.topic;
+    const view = this.#views.get(row.topic);
+    this.#mark(before, false);
+    this.#mark(view, true);
+    if (focus) view?.node.focus({ preventScroll: true });
+    if (focus) view?.node.scrollIntoView({ block: "nearest" });
+  }
+
+  openSelected() {
+    const row = this.market.rows.get(this.selected);
+    if (row) this.onOpen(row);
+  }
+
+  get listed() {
+    return this.#order.length;
+  }
+
+  #mark(view, selected) {
+    view?.node.setAttribute("aria-selected", String(selected));
+    if (view) view.node.tabIndex = selected ? 0 : -1;
+  }
+
+  #clicked(event) {
+    const node = event.target.closest(".row");
+    if (!node) return;
+    this.select(this.market.rows.get(node.dataset.topic), true);
+    this.openSelected();
+  }
+
+  #frame() {
+    const now = Date.now();
+    const moving = this.sort.key !== "name" && now - this.#sortedAt > RESORT_MS;
+    if (this.#stale || moving) this.#arrange(now);
+    const shown = [];
+    for (const row of this.#dirty) {
+      const view = this.#views.get(row.topic);
+      if (view?.paint(now)) shown.push(view);
+    }
+    this.#dirty.clear();
+    for (const view of shown) this.onShown(view, now);
+  }
+
+  #tick() {
+    const now = Date.now();
+    for (const view of this.#views.values()) if (view.visible) view.age(now);
+    if (this.sort.key !== "name") this.schedule();
+  }
+
+  #arrange(now) {
+    this.#stale = false;
+    this.#sortedAt = now;
+    const words = this.filter.toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = [...this.market.rows.values()].filter((row) => row.tab === this.tab && row.update);
+    const matching = rows.filter((row) => words.every((word) => row.search.includes(word)));
+    matching.sort(compareBy(this.sort));
+    this.#order = matching.slice(0, this.limit);
+    this.#place();
+    this.#tellCounts(rows.length, matching.length);
+  }
+
+  /** Make the document's rows those of the order, moving only what stands in the wrong place. */
+  #place() {
+    const wanted = new Set(this.#order.map((row) => row.topic));
+    for (const [topic, view] of this.#views) if (!wanted.has(topic)) this.#remove(topic, view);
+    const focused = document.activeElement;
+    let next = this.body.firstElementChild;
+    for (const row of this.#order) {
+      const { node } = this.#views.get(row.topic) ?? this.#add(row);
+      if (node === next) next = next.nextElementSibling;
+      else this.body.insertBefore(node, next);
+    }
+    if (focused !== document.activeElement && this.body.contains(focused)) focused.focus({ preventScroll: true });
+    if (!wanted.has(this.selected) && this.#order.length) this.select(this.#order[0]);
+  }
+
+  #add(row) {
+    const view = new RowView(row);
+    this.#views.set(row.topic, view);
+    this.seen.observe(view.node);
+    this.#mark(view, row.topic === this.selected);
+    return view;
+  }
+
+  #remove(topic, view) {
+    this.seen.unobserve(view.node);
+    view.inView(false);
+    view.node.remove();
+    this.#views.delete(topic);
+  }
+
+  #looked(entries) {
+    for (const { target, isIntersecting } of entries) this.#views.get(target.dataset.topic)?.inView(isIntersecting);
+  }
+
+  #tellCounts(total, matching) {
+    byId("count").textContent = matching === total ? `${total} topics` : `${matching} of ${total} topics`;
+    byId("more").hidden = matching <= this.limit;
+    byId("more").textContent = `Show ${Math.min(PAGE, matching - this.limit)} more of ${matching}`;
+    byId("board-panel").dataset.empty = String(matching === 0);
+    this.onCount?.({ total, matching });
+  }
+
+  #drawHeads() {
+    const heads = COLUMNS.map(([key, label, sortable]) => {
+      const head = element("div", { className: key }, sortable ? element("button", { type: "button" }, label) : label);
+      head.setAttribute("role", "columnheader");
+      if (sortable) head.firstChild.addEventListener("click", () => this.#sortBy(key));
+      return [key, head];
+    });
+    byId("heads").append(...heads.map(([, head]) => head));
+    return heads.filter(([key]) => key in KEYS);
+  }
+
+  #sortBy(key) {
+    const { sort } = this;
+    this.set({ sort: { key, ascending: sort.key === key ? !sort.ascending : key === "name" } });
+  }
+
+  #markHeads() {
+    for (const [key, head] of this.heads) {
+      const mine = key === this.sort.key;
+      head.setAttribute("aria-sort", mine ? (this.sort.ascending ? "ascending" : "descending") : "none");
+    }
+  }
+}
+
+function compareBy({ key, ascending }) {
+  const of = KEYS[key];
+  const sign = ascending ? 1 : -1;
+  return (a, b) => {
+    const [x, y] = [of(a), of(b)];
+    if (x === y) return a.topic < b.topic ? -1 : 1;
+    return (x < y ? -1 : 1) * sign;
+  };
+}

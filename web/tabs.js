@@ -1,0 +1,96 @@
+/** The tabs by kind, and the rate and filter of the kind that is shown. */
+import { byId, element, fillOptions, setText } from "./dom.js";
+import { TABS } from "./format.js";
+import { CHANGE_OPTIONS, rateOptions } from "./panels.js";
+
+const SORTS = { feed: { key: "name", ascending: true }, peg: { key: "name", ascending: true } };
+const BY_VALUE = { key: "value", ascending: false };
+
+export function bindTabs({ stream, market, table }) {
+  const list = byId("tabs");
+  const buttons = new Map(TABS.map((tab) => [tab.id, button(tab)]));
+  const [rate, change] = [byId("tab-rate"), byId("tab-change")];
+  fillOptions(change, CHANGE_OPTIONS);
+  list.append(...buttons.values());
+  let shown = TABS[0];
+
+  function button({ id, label }) {
+    const node = element("button", { type: "button", id: `tab-${id}` }, label, " ", element("span", { className: "badge" }));
+    node.setAttribute("role", "tab");
+    node.setAttribute("aria-controls", "board-panel");
+    node.addEventListener("click", () => show(id));
+    return node;
+  }
+
+  function show(id) {
+    shown = TABS.find((tab) => tab.id === id);
+    for (const [other, node] of buttons) {
+      node.setAttribute("aria-selected", String(other === id));
+      node.tabIndex = other === id ? 0 : -1;
+    }
+    byId("board-panel").setAttribute("aria-labelledby", `tab-${id}`);
+    byId("board-panel").scrollTop = 0;
+    table.set({ tab: id, sort: SORTS[id] ?? BY_VALUE });
+    paintTools();
+    if (id === "yield" && !stream.visitedYields) visitYields();
+  }
+
+  /** Thousands of pools: they are subscribed to when somebody wants to see them. */
+  function visitYields() {
+    stream.visitedYields = true;
+    if (stream.begun && !stream.subscriptions.has("yield:*")) stream.subscribe(["yield:*"], { rate: "fastest" });
+  }
+
+  function paintTools() {
+    const wanted = stream.subscriptions.get(shown.wildcard);
+    rate.disabled = change.disabled = !wanted;
+    if (wanted) {
+      rate.value = stream.effective(wanted).rate;
+      change.value = wanted.minChangePct ?? "";
+    }
+    paintEmpty();
+  }
+
+  function paintEmpty() {
+    const subscribed = [...stream.subscriptions.keys()].some((pattern) => pattern.startsWith(shown.prefix));
+    const empty = byId("empty");
+    empty.hidden = table.listed > 0;
+    if (table.filter) return empty.replaceChildren(`Nothing here matches “${table.filter}”.`);
+    if (subscribed || !stream.begun) return empty.replaceChildren("Waiting for the first values…");
+    const subscribe = element("button", { type: "button", className: "button primary" }, `Subscribe to ${shown.wildcard}`);
+    subscribe.addEventListener("click", () => stream.subscribe([shown.wildcard], { rate: "fastest" }));
+    return empty.replaceChildren(element("p", {}, `You are not subscribed to any ${shown.label.toLowerCase()}.`), subscribe);
+  }
+
+  function paintCounts() {
+    const counts = Object.fromEntries(TABS.map(({ id }) => [id, 0]));
+    for (const row of market.rows.values()) counts[row.tab] += 1;
+    for (const [id, node] of buttons) setText(node.lastChild, counts[id] ? String(counts[id]) : "");
+  }
+
+  function apply() {
+    stream.subscribe([shown.wildcard], { rate: rate.value, minChangePct: change.value || null });
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = TABS[(TABS.indexOf(shown) + step + TABS.length) % TABS.length];
+    show(next.id);
+    buttons.get(next.id).focus();
+    event.preventDefault();
+  });
+  rate.addEventListener("change", apply);
+  change.addEventListener("change", apply);
+  stream.addEventListener("subscriptions", paintTools);
+  table.onCount = paintEmpty;
+  setInterval(paintCounts, 1000);
+  show(shown.id);
+
+  return {
+    session(session) {
+      fillOptions(rate, rateOptions(session));
+      paintTools();
+    },
+  };
+}
