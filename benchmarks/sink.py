@@ -2,7 +2,8 @@
 
     python -m benchmarks.sink
 
-prints its port on the first line of standard output and then serves until standard input ends. A line ``count``
+prints its event loop and its port on the first line of standard output, then serves until standard input ends. A
+line ``count``
 on standard input is answered by the number of requests since the last one. It believes every signature.
 """
 
@@ -46,7 +47,7 @@ def _length(data: bytes, end: int) -> int:
 async def serve() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Sink, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    print(type(loop).__module__, server.sockets[0].getsockname()[1], flush=True)
     while (await loop.run_in_executor(None, sys.stdin.readline)).strip() == "count":
         print(Sink.requests, flush=True)
         Sink.requests = 0

@@ -90,10 +90,8 @@ def _values(field: str, low: int, high: int, names: dict[str, int] | None = None
         span, _, step = part.partition("/")
         first, dash, last = span.partition("-")
         start = low if span == "*" else _number(first, names)
-        if dash:
-            end = _number(last, names)
-        else:
-            end = high if span == "*" or step else start
+        open_ended = span == "*" or bool(step)
+        end = _number(last, names) if dash else high if open_ended else start
         if not (low <= start <= high and low <= end <= high) or (step and int(step) < 1):
             raise ValueError(f"{part!r} is not within {low} and {high}")
         if start > end:  # FRI-MON goes round

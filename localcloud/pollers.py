@@ -100,7 +100,10 @@ class Poller:
         self._stopping.set()
         self._open.set()
         ends = asyncio.get_running_loop().time() + grace_s
-        for tasks in ({self._loop} - {None}, self._work):  # in this order: the loop may hand over a last batch
+        for tasks in (
+            {self._loop} if self._loop else set(),
+            self._work,
+        ):  # in this order: the loop may hand over a last batch
             if tasks:
                 await asyncio.wait(tasks, timeout=max(0.0, ends - asyncio.get_running_loop().time()))
         leftover = [task for task in (self._loop, *self._work) if task is not None and not task.done()]

@@ -41,7 +41,13 @@ class Child:
 
     @classmethod
     async def start(
-        cls, name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> Child:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -50,7 +56,8 @@ class Child:
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 env=dict(env) if env is not None else None,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - a call of libc and nothing that takes a lock
+                cwd=cwd,
+                preexec_fn=_die_with_parent,
             )
         return cls(name, process, log)
 

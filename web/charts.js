@@ -2,7 +2,7 @@
 import { formatTicks } from "./format.js";
 
 const SPARK_POINTS = 60;
-const SPARK = { width: 112, height: 30 };
+const SPARK_HEIGHT = 30;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 let palette = {};
@@ -27,7 +27,8 @@ export class Sparkline {
     this.direction = trend(data[1]);
     this.plot = new uPlot(
       {
-        ...SPARK,
+        width: host.clientWidth || 112,
+        height: SPARK_HEIGHT,
         padding: [3, 3, 3, 3],
         pxAlign: 0,
         cursor: { show: false },
@@ -51,6 +52,11 @@ export class Sparkline {
   destroy() {
     this.plot.destroy();
   }
+}
+
+/** Room for an axis: its longest label. */
+function widest(_plot, labels) {
+  return 14 + 6.5 * Math.max(0, ...(labels ?? []).map((label) => label.length));
 }
 
 export class DetailChart {
@@ -91,12 +97,12 @@ export class DetailChart {
     return {
       width: this.host.clientWidth || 300,
       height: this.host.clientHeight || 200,
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       axes: [
         { ...axis, grid: { show: false }, values: clock, space: 80, size: 26 },
-        { ...axis, grid, values: money, size: 78, space: 36 },
+        { ...axis, grid, values: money, size: widest, space: 36 },
       ],
       series: [{}, { stroke: () => palette.accent, width: 2, points: { show: false }, fill: () => `${palette.accent}1f` }],
     };

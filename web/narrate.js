@@ -3,6 +3,7 @@ import { byId, setData, setText } from "./dom.js";
 import { formatDelay, plural } from "./format.js";
 
 const GAP_LINES_PER_SECOND = 5;
+const STRIP_MS = 60_000; // the log keeps it
 
 export function narrate({ stream, log, subscriptions }) {
   const strip = byId("recovery");
@@ -10,6 +11,7 @@ export function narrate({ stream, log, subscriptions }) {
   setInterval(paintState, 250);
   const gaps = new Throttle(GAP_LINES_PER_SECOND, (count) => log.add("warn", `… and ${plural(count, "more gap")} in this second`));
   let before = null;
+  let hiding = null;
 
   function paintState() {
     const { name, reason, retryAt } = stream.connection.state;
@@ -34,6 +36,8 @@ export function narrate({ stream, log, subscriptions }) {
     setText(byId("recovery-text"), text);
     strip.className = `strip ${detail.lost ? "warn" : "good"}`;
     strip.hidden = false;
+    clearTimeout(hiding);
+    hiding = setTimeout(() => (strip.hidden = true), STRIP_MS);
   });
 
   stream.addEventListener("gap", ({ detail: { topic, status, offset } }) => {

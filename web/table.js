@@ -5,7 +5,8 @@
 import { byId, element, everyFrame } from "./dom.js";
 import { RowView } from "./row.js";
 
-const PAGE = 200;
+// Rows listed at first: on a narrow page the panels lie below the table and must stay within reach.
+const PAGE = matchMedia("(max-width: 900px)").matches ? 40 : 200;
 const RESORT_MS = 2000;
 const COLUMNS = [
   ["name", "Topic", true],
@@ -32,7 +33,7 @@ export class Table {
   /** `onOpen(row)` when a row is opened; `onShown(row, update)` when an update has reached the document. */
   constructor(market, { onOpen, onShown }) {
     Object.assign(this, { market, onOpen, onShown });
-    Object.assign(this, { tab: "price", filter: "", sort: { key: "value", ascending: false }, limit: PAGE, selected: null });
+    Object.assign(this, { tab: "price", filter: "", sort: { key: "value", ascending: false }, limit: PAGE, selected: null, chosen: false });
     this.body = byId("rows");
     this.heads = this.#drawHeads();
     this.schedule = everyFrame(() => this.#frame());
@@ -74,17 +75,19 @@ export class Table {
     if (!this.#order.length) return;
     const now = this.#order.findIndex((row) => row.topic === this.selected);
     const wanted = index ?? (now < 0 ? 0 : now + step);
-    this.select(this.#order.at(Math.max(-1, Math.min(wanted, this.#order.length - 1))) ?? this.#order[0], true);
+    this.select(this.#order.at(Math.max(-1, Math.min(wanted, this.#order.length - 1))) ?? this.#order[0]);
   }
 
-  select(row, focus = false) {
+  select(row, focus = true) {
     const before = this.#views.get(this.selected);
     this.selected = row.topic;
+    this.chosen ||= focus;
     const view = this.#views.get(row.topic);
     this.#mark(before, false);
     this.#mark(view, true);
-    if (focus) view?.node.focus({ preventScroll: true });
-    if (focus) view?.node.scrollIntoView({ block: "nearest" });
+    if (!focus) return;
+    view?.node.focus({ preventScroll: true });
+    view?.node.scrollIntoView({ block: "nearest" });
   }
 
   openSelected() {
@@ -96,15 +99,16 @@ export class Table {
     return this.#order.length;
   }
 
+  /** The first row can be tabbed to from the start, but is shown as selected only once somebody selects. */
   #mark(view, selected) {
-    view?.node.setAttribute("aria-selected", String(selected));
+    view?.node.setAttribute("aria-selected", String(selected && this.chosen));
     if (view) view.node.tabIndex = selected ? 0 : -1;
   }
 
   #clicked(event) {
     const node = event.target.closest(".row");
     if (!node) return;
-    this.select(this.market.rows.get(node.dataset.topic), true);
+    this.select(this.market.rows.get(node.dataset.topic));
     this.openSelected();
   }
 
@@ -151,7 +155,7 @@ export class Table {
       else this.body.insertBefore(node, next);
     }
     if (focused !== document.activeElement && this.body.contains(focused)) focused.focus({ preventScroll: true });
-    if (!wanted.has(this.selected) && this.#order.length) this.select(this.#order[0]);
+    if (!wanted.has(this.selected) && this.#order.length) this.select(this.#order[0], false);
   }
 
   #add(row) {

@@ -85,7 +85,7 @@ class TickMessage(msgspec.Struct):
 
 _encoder = msgspec.json.Encoder()
 _record = msgspec.json.Decoder(ObservationRecord)
-_messages = {kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)}
+_messages: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)}
 
 
 def encode(message: msgspec.Struct) -> bytes:

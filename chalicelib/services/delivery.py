@@ -136,7 +136,8 @@ class Deliver:
 
     def _delay_s(self, attempt: int) -> int:
         """Full jitter over 1 s · 2^attempt, from 1 to 60 s: SQS delays are whole seconds."""
-        return max(1, round(self._random() * min(MAX_DELAY_S, 2 ** min(attempt, 10))))
+        ceiling = float(min(MAX_DELAY_S, 2.0 ** min(attempt, 10)))
+        return max(1, round(self._random() * ceiling))
 
     def _report_gone(self, results: PostResults, report: DeliveryReport) -> None:
         connections = list(dict.fromkeys(post.connection for post in results.gone))

@@ -58,11 +58,8 @@ class IngestReport:
     """What a run did; ``held``: another run has the lease and this one did nothing."""
 
     held: bool = False
+    published: int = 0
     feeds: tuple[FeedReport, ...] = ()
-
-    @property
-    def published(self) -> int:
-        return sum(feed.published for feed in self.feeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,8 @@ class Ingest:
             with ThreadPoolExecutor(len(FEED_KINDS)) as pool:
                 # each in a copy of this context: log lines keep the request's id
                 polls = [pool.submit(copy_context().run, self._poll, kind, run) for kind in FEED_KINDS]
-            return IngestReport(feeds=tuple(poll.result() for poll in polls))
+            feeds = tuple(poll.result() for poll in polls)
+            return IngestReport(published=sum(feed.published for feed in feeds), feeds=feeds)
         finally:
             self._release(owner)
 
@@ -153,7 +151,7 @@ class Ingest:
     def _poll_feed(self, kind: FeedKind, run: _Run) -> FeedReport:
         state = self._store.feed_state(kind)
         if state.next_poll is not None and self._now() < state.next_poll:
-            return FeedReport(kind, "not_due", published=self._publish_age(kind, self._held_since(kind, state), run))
+            return FeedReport(kind, "not_due", published=self._publish_age(kind, self._held_since(kind), run))
         try:
             result = self._source.fetch(kind, state, coins=run.coins, scheduled_at=run.scheduled_at)
         except SourceError as error:
@@ -161,11 +159,11 @@ class Ingest:
                 rest = min(MAX_REST, timedelta(seconds=error.retry_after))
                 self._store.save_feed_state(kind, replace(state, next_poll=self._now() + rest))
             return FeedReport(
-                kind, "failed", published=self._publish_age(kind, self._held_since(kind, state), run), error=str(error)
+                kind, "failed", published=self._publish_age(kind, self._held_since(kind), run), error=str(error)
             )
         if self._is_shrunken(kind, state, result.state):
             return self._refuse(kind, state, result, run)
-        return self._accept(kind, state, result, run)
+        return self._accept(kind, result, run)
 
     def _is_shrunken(self, kind: FeedKind, last: FeedState, fresh: FeedState) -> bool:
         if last.last_success is None or self._now() - last.last_success >= SHRINK_PATIENCE:
@@ -182,18 +180,18 @@ class Ingest:
             kind,
             "shrunken",
             seen=len(result.observations),
-            published=self._publish_age(kind, self._held_since(kind, state), run),
+            published=self._publish_age(kind, self._held_since(kind), run),
             unusable=result.unusable,
             error=f"{fresh.count} records worth {fresh.total:.0f} after {state.count} worth {state.total:.0f}",
         )
 
-    def _accept(self, kind: FeedKind, state: FeedState, result: FeedResult, run: _Run) -> FeedReport:
+    def _accept(self, kind: FeedKind, result: FeedResult, run: _Run) -> FeedReport:
         new = self._unseen(kind, result.observations)
         for start in range(0, len(new), CHUNK):
             chunk = new[start : start + CHUNK]
             self._publish([seen for seen, _ in chunk], run)
             self._store.save_last_seen({seen.topic: token for seen, token in chunk})
-        newest_at = self._newest_at(kind, state, result, changed=bool(new))
+        newest_at = self._newest_at(kind, result) if new else self._held_since(kind)
         published = len(new) + self._publish_age(kind, newest_at, run)
         self._store.save_feed_state(kind, result.state)  # last: until here a retry asks for the whole again
         return FeedReport(
@@ -216,21 +214,18 @@ class Ingest:
             raise TemporaryError("the lease is about to expire: left for the next run")
         self._publisher.publish(observations)
 
-    def _newest_at(self, kind: FeedKind, state: FeedState, result: FeedResult, *, changed: bool) -> datetime:
-        """When the newest data was made, on our clock; the source's may show another date altogether."""
+    def _newest_at(self, kind: FeedKind, result: FeedResult) -> datetime:
+        """When the newest data was made, on our clock: the source's may show another date altogether."""
         now = self._now()
-        held = self._held_since(kind, state)
-        if not changed:
-            return held or now
         if kind != "prices":
             return now
         newest = max(seen.observed_at for seen in result.observations)
-        age = max(timedelta(0), (result.source_time or now) - newest)
-        return max(held, now - age) if held else now - age
+        made_at = now - max(timedelta(0), (result.source_time or now) - newest)
+        return max(made_at, self._held_since(kind) or made_at)
 
-    def _held_since(self, kind: FeedKind, state: FeedState) -> datetime | None:
+    def _held_since(self, kind: FeedKind) -> datetime | None:
         token = self._store.last_seen([f"feed:{kind}"])[0]
-        return datetime.fromisoformat(token) if token else state.last_success
+        return datetime.fromisoformat(token) if token else None
 
     def _publish_age(self, kind: FeedKind, newest_at: datetime | None, run: _Run) -> int:
         """Publish how old the newest data is; nothing if there never was any. Returns the number published."""

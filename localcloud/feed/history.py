@@ -17,6 +17,7 @@ from localcloud.feed.table import Series
 from localcloud.feed.tape import DAY_S, QUOTES, source_of
 
 POOL_COLUMNS = ("tvlUsd", "apy", "apyBase", "apyReward")
+MOST_POINTS = 5000
 UNIT_S = {"m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}  # m is a minute
 
 
@@ -38,7 +39,7 @@ class Grid:
     period_s: int = DAY_S
 
     def times(self, now: int) -> Iterable[int]:
-        count = max(1, self.span)
+        count = min(max(1, self.span), MOST_POINTS)
         if self.start is not None:
             first = self.start
         else:

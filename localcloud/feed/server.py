@@ -7,47 +7,25 @@ same byte for byte; ``Date`` and ``Expires`` run on the tape's clock, the source
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import formatdate
 
-import msgspec
 from aiohttp import web
 
 from localcloud.feed.answers import Answers
 from localcloud.feed.catalog import Catalog
 from localcloud.feed.faults import Fault, Faults
 from localcloud.feed.history import Grid, History, seconds
+from localcloud.feed.pages import OPEN, Page
 from localcloud.feed.tape import DEFAULT_START, HOUR_S, RECORDED, Tape
-from localcloud.feed.windows import RENEWALS, Window
+from localcloud.feed.windows import RENEWALS
 
 INTERPOLATES = "daily TVL and stablecoin prices are linear between recorded points, and so are prices and yields"
 DEFAULT_WIDTH_S = 12 * HOUR_S
 MOST_PAGES = 512
-COMPRESS_FROM_BYTES = 256
 POOL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-OPEN = {"Access-Control-Allow-Origin": "*"}
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One answer, encoded, for as long as its window lasts."""
-
-    window: Window
-    body: bytes
-    packed: bytes | None
-    etag: str
-
-    @classmethod
-    def of(cls, answer: object, window: Window) -> Page:
-        body = msgspec.json.encode(answer)
-        packed = gzip.compress(body, 1, mtime=0) if len(body) >= COMPRESS_FROM_BYTES else None
-        return cls(window, body, packed, hashlib.sha256(body).hexdigest()[:32])
 
 
 class RecordedFeed:
@@ -231,30 +209,12 @@ class RecordedFeed:
                 return (missing or _not_found)()
             page = Page.of(self._faults.shrunk(kind, answer), window)
             self._keep(kind, request.path_qs, page)
-        return self._respond(request, page, now)
+        return page.response(request, now, self.speed)
 
     def _keep(self, kind: str, path: str, page: Page) -> None:
         if len(self._pages) >= MOST_PAGES:
             self._pages.clear()
         self._pages[kind, path] = page
-
-    def _respond(self, request: web.Request, page: Page, now: float) -> web.Response:
-        packed = page.packed if "gzip" in request.headers.get("Accept-Encoding", "") else None
-        etag = f'"{page.etag}-gzip"' if packed else f'"{page.etag}"'
-        headers = {
-            **OPEN,
-            "Date": formatdate(int(now), usegmt=True),
-            "Expires": formatdate(page.window.end, usegmt=True),
-            "Cache-Control": f"public, max-age={page.window.max_age(now, self.speed)}",
-            "ETag": etag,
-            "Vary": "Accept-Encoding",
-        }
-        known = request.headers.get("If-None-Match", "")
-        if known.strip() == "*" or page.etag in known:
-            return web.Response(status=304, headers=headers)
-        if packed:
-            headers["Content-Encoding"] = "gzip"
-        return web.Response(body=packed or page.body, headers=headers, content_type="application/json")
 
 
 def _grid(request: web.Request) -> Grid:

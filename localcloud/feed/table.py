@@ -108,6 +108,8 @@ def _row(key: Key, series: Mapping[int, str], position: Mapping[int, int]) -> di
     values = [Decimal(series[time]).normalize() for time in times]
     scale = max(0, *(-int(value.as_tuple().exponent) for value in values))
     units = [int(value.scaleb(scale)) for value in values]
+    if max(map(abs, units)) >= 2**63:
+        raise ValueError(f"the figures of {key} are too wide for one scale")
     deltas = [units[0], *(b - a for a, b in pairwise(units))]
     return {"key": list(key), "at": pack_runs([position[time] for time in times]), "scale": scale, "values": deltas}
 

@@ -111,6 +111,8 @@ class Connection(asyncio.Protocol):
                 self._received(opcode, payload)
         except frames.FrameError as error:
             self.close(error.code, error.reason)
+            if error.code == frames.PROTOCOL:  # the peer's framing cannot be trusted to end in a close frame
+                self._transport.close()
         self._hand_on()
 
     def eof_received(self) -> bool:

@@ -129,7 +129,7 @@ def rest_event(
     body: str | None,
     is_base64: bool,
 ) -> dict[str, Any]:
-    """A REST API's proxy event. As on AWS ``path`` and ``path_parameters`` stay percent-encoded, ``query`` is decoded."""
+    """A REST API's proxy event. As on AWS ``path`` and its parameters stay percent-encoded, ``query`` is decoded."""
     now = now_ms()
     agent = next((value for name, value in headers if name.lower() == "user-agent"), None)
     return {

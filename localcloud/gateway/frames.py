@@ -37,26 +37,43 @@ class FrameParser:
         self._buffer = bytearray()
         self._parts: list[bytes] = []
         self._size = 0
+        self._skip = 0
+        self._failed = False
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield (opcode, payload) of each whole text message and control frame. Raises FrameError.
 
-        A limit is checked when a frame's header is read, before its payload is waited for.
+        A limit is checked when a frame's header is read, before its payload is waited for. After an error all but
+        a close frame is thrown away unread.
         """
         self._buffer += data
-        while (frame := self._take()) is not None:
-            first, payload = frame
-            opcode = first & 0x0F
-            if opcode >= CLOSE:
-                yield opcode, payload
+        while self._skipped() and (head := self._head()) is not None:
+            first, second, offset, size = head
+            end = offset + 4 + size
+            if self._failed and first & 0x0F != CLOSE:
+                self._skip = end
                 continue
-            self._parts.append(payload)
-            if first & _FIN:
-                message = b"".join(self._parts)
-                self._parts, self._size = [], 0
-                yield TEXT, message
+            try:
+                self._check(first, second, size)
+            except FrameError:
+                self._failed, self._skip = True, end
+                raise
+            if len(self._buffer) < end:
+                return
+            payload = _unmask(bytes(self._buffer[offset + 4 : end]), bytes(self._buffer[offset : offset + 4]))
+            del self._buffer[:end]
+            yield from self._accept(first, payload)
 
-    def _take(self) -> tuple[int, bytes] | None:
+    def _skipped(self) -> bool:
+        """Throw away what is to be skipped; whether all of it has come."""
+        cut = min(self._skip, len(self._buffer))
+        if cut:
+            del self._buffer[:cut]
+            self._skip -= cut
+        return not self._skip
+
+    def _head(self) -> tuple[int, int, int, int] | None:
+        """First and second byte, where the mask starts, and the payload's size; None while incomplete."""
         buffer = self._buffer
         if len(buffer) < 2:
             return None
@@ -66,16 +83,18 @@ class FrameParser:
             if len(buffer) < offset:
                 return None
             size = int.from_bytes(buffer[2:offset], "big")
-        self._check(buffer[0], buffer[1], size)
-        end = offset + 4 + size
-        if len(buffer) < end:
-            return None
-        first = buffer[0]
-        payload = _unmask(bytes(buffer[offset + 4 : end]), bytes(buffer[offset : offset + 4]))
-        del buffer[:end]
-        if first & 0x0F < CLOSE:
-            self._size += size
-        return first, payload
+        return buffer[0], buffer[1], offset, size
+
+    def _accept(self, first: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
+        if first & 0x0F >= CLOSE:
+            yield first & 0x0F, payload
+            return
+        self._parts.append(payload)
+        self._size += len(payload)
+        if first & _FIN:
+            message = b"".join(self._parts)
+            self._parts, self._size = [], 0
+            yield TEXT, message
 
     def _check(self, first: int, second: int, size: int) -> None:
         opcode = first & 0x0F

@@ -13,6 +13,7 @@ import os
 from collections import deque
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import cast
 from urllib.parse import unquote
 
 import httptools
@@ -119,9 +120,8 @@ class ManagementProtocol(asyncio.Protocol):
         self._reset()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's transport is one
-        self._transport = transport
-        self._transports.add(transport)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods, not by its type
+        self._transports.add(self._transport)
         self._parser = httptools.HttpRequestParser(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

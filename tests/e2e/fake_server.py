@@ -70,6 +70,7 @@ class Topic:
 @dataclass
 class Session:
     socket: web.WebSocketResponse
+    transport: asyncio.WriteTransport
     patterns: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -134,8 +135,7 @@ class FakeServer:
     async def cut(self) -> None:
         """Tear every connection down without a closing handshake."""
         for session in list(self.sessions):
-            if session.socket._req is not None and session.socket._req.transport is not None:
-                session.socket._req.transport.abort()
+            session.transport.abort()
         while self.sessions:
             await asyncio.sleep(0.01)
 
@@ -179,7 +179,8 @@ class FakeServer:
             raise web.HTTPUnauthorized
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        session = Session(socket)
+        assert request.transport is not None
+        session = Session(socket, request.transport)
         self.sessions.append(session)
         try:
             async for message in socket:

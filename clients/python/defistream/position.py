@@ -8,54 +8,103 @@ is missing, and ``since`` floor asks for it.
 
 from __future__ import annotations
 
-from collections import deque
+from datetime import datetime
 
 from defistream.update import Update
 
 KEPT_OFFSETS = 512  # more than the server's log holds (200), so nothing it can send again is forgotten
+KEPT_EPOCHS = 4
+
+
+class Run:
+    """A topic's position within one epoch."""
+
+    __slots__ = ("base", "expected", "floor", "hanging", "newest", "seen")
+
+    def __init__(self, floor: int | None = None) -> None:
+        self.floor = floor  # None: the next update, whatever it is, begins the chain
+        self.newest = self.base = -1  # nothing at or below the base is due
+        self.seen: set[int] = set()
+        self.hanging: dict[int, int] = {}  # offset -> prev, for updates above the floor
+        self.expected = -1  # the server said that the chain goes at least so far
+
+    def link(self, update: Update) -> None:
+        if self.floor is None:
+            self.floor = update.offset
+        elif update.snapshot or update.offset <= self.floor:
+            return  # a snapshot is a value, not a link: it does not fill a gap
+        elif update.prev is None or update.prev <= self.floor:
+            self.floor = update.offset
+        else:
+            self.hanging[update.offset] = update.prev
+            return
+        self.advance()
+
+    def advance(self) -> None:
+        """Take into the chain whatever hangs on its end."""
+        for offset in sorted(self.hanging):
+            if self.hanging[offset] <= (self.floor or 0) or offset <= (self.floor or 0):
+                self.floor = max(self.floor or 0, offset)
+                del self.hanging[offset]
+
+    def remember(self, offset: int) -> None:
+        self.newest = max(self.newest, offset)
+        self.seen.add(offset)
+        if len(self.seen) > 2 * KEPT_OFFSETS:
+            lowest = sorted(self.seen)[-KEPT_OFFSETS]
+            self.base = max(self.base, min(lowest - 1, self.floor or 0))
+            self.seen = {kept for kept in self.seen if kept > self.base}
 
 
 class Position:
     """One topic's position. Guarantees: ``accept`` is true once for each (epoch, offset)."""
 
-    __slots__ = ("_base", "_expected", "_hanging", "_retired", "_seen", "epoch", "floor", "newest")
+    __slots__ = ("_former", "_published_at", "_run", "epoch")
 
     def __init__(self, epoch: str | None = None, offset: int | None = None) -> None:
         self.epoch = epoch
-        self.floor = offset  # None: the next update, whatever it is, begins the chain
-        self.newest = self._base = -1 if offset is None else offset  # nothing at or below the base is due
-        self._seen: set[int] = set()
-        self._hanging: dict[int, int] = {}  # offset -> prev, for updates above the floor
-        self._expected = -1  # the server said that the chain goes at least so far
-        self._retired: deque[str] = deque(maxlen=4)  # a late frame of an old epoch must not bring it back
+        self._run = Run(offset)
+        self._run.newest = self._run.base = -1 if offset is None else offset
+        self._former: dict[str, Run] = {}
+        self._published_at: datetime | None = None  # the newest seen, whatever its epoch
 
     @property
-    def missing(self) -> bool:
-        """Whether something below what was seen, or promised, has not arrived."""
-        return bool(self._hanging) or (self.floor is not None and self._expected > self.floor)
+    def floor(self) -> int | None:
+        return self._run.floor
+
+    @property
+    def newest(self) -> int:
+        return self._run.newest
 
     @property
     def hangs(self) -> bool:
         """Whether an update was seen whose predecessor was not."""
-        return bool(self._hanging)
+        return bool(self._run.hanging)
 
-    def is_new_epoch(self, epoch: str) -> bool:
-        return self.epoch is not None and epoch != self.epoch and epoch not in self._retired
+    @property
+    def missing(self) -> bool:
+        """Whether something below what was seen, or promised, has not arrived."""
+        return self.hangs or (self.floor is not None and self._run.expected > self.floor)
 
     def accept(self, update: Update) -> bool:
-        """Take an update; False if it was seen before, is covered by the start, or is of an epoch gone by."""
-        if update.epoch in self._retired:
-            return False
+        """Take an update; False if it was seen before, is covered by the start, or is of an epoch gone by.
+
+        Epochs have no order of their own: of two, the one with the later publication is the current one. A
+        late frame of the other is left out and cannot bring it back.
+        """
         if update.epoch != self.epoch:
+            if self._published_at is not None and update.published_at <= self._published_at:
+                return False
             began = self.epoch is not None
-            self._adopt(update.epoch)
-            if began and not update.snapshot:
-                self.floor = 0  # the new epoch may have begun with updates that we did not get
-        new = update.offset > self._base and update.offset not in self._seen
-        self._link(update)
+            self._switch(update.epoch)
+            if began and self.floor is None and not update.snapshot:
+                self._run.floor = 0  # the new epoch may have begun with updates that we did not get
+        run = self._run
+        new = update.offset > run.base and update.offset not in run.seen
+        run.link(update)
         if new:
-            self._remember(update.offset)
-            self.newest = max(self.newest, update.offset)
+            run.remember(update.offset)
+            self._published_at = max(self._published_at or update.published_at, update.published_at)
         return new
 
     def recovered(self, epoch: str, offset: int, *, all_due: bool) -> bool:
@@ -66,65 +115,35 @@ class Position:
         if epoch != self.epoch:
             return False
         if all_due:
-            self._expected = max(self._expected, offset)
+            self._run.expected = max(self._run.expected, offset)
         return True
 
     def rebase(self, epoch: str, offset: int, *, snapshot: bool) -> None:
         """Begin again at the server's position: nothing up to ``offset`` is due, but its snapshot if announced."""
-        if epoch in self._retired:
-            return
         if epoch != self.epoch:
-            self._adopt(epoch)
-        self._base = max(self._base, offset - 1 if snapshot else offset)
-        self._expected = -1
-        self.floor = max(self.floor or 0, offset)
-        self._advance()
+            self._switch(epoch)
+        run = self._run
+        run.base = max(run.base, offset - 1 if snapshot else offset)
+        run.expected = -1
+        run.floor = max(run.floor or 0, offset)
+        run.advance()
 
     def loosen(self) -> None:
         """The subscription changed and the server told no position: take the next update as it comes."""
-        self.floor = None
-        self._hanging.clear()
-        self._expected = -1
+        self._run.floor, self._run.expected = None, -1
+        self._run.hanging.clear()
 
     def give_up(self) -> None:
         """Accept that what is missing stays missing."""
-        self.floor = max(self._hanging, default=self.floor or 0)
-        self.floor = max(self.floor, self._expected)
-        self._hanging.clear()
-        self._expected = -1
+        run = self._run
+        run.floor = max(run.floor or 0, run.expected, *run.hanging, 0)
+        run.expected = -1
+        run.hanging.clear()
 
-    def _adopt(self, epoch: str) -> None:
+    def _switch(self, epoch: str) -> None:
         if self.epoch is not None:
-            self._retired.append(self.epoch)
+            self._former[self.epoch] = self._run
         self.epoch = epoch
-        self.floor = None
-        self.newest = self._base = self._expected = -1
-        self._seen.clear()
-        self._hanging.clear()
-
-    def _link(self, update: Update) -> None:
-        if self.floor is None:
-            self.floor = update.offset
-        elif update.snapshot or update.offset <= self.floor:
-            return  # a snapshot is a value, not a link: it does not fill a gap
-        elif update.prev is None or update.prev <= self.floor:
-            self.floor = update.offset
-        else:
-            self._hanging[update.offset] = update.prev
-            return
-        self._advance()
-
-    def _advance(self) -> None:
-        for offset in sorted(self._hanging):
-            if offset <= (self.floor or 0):
-                del self._hanging[offset]
-            elif self._hanging[offset] <= (self.floor or 0):
-                self.floor = offset
-                del self._hanging[offset]
-
-    def _remember(self, offset: int) -> None:
-        self._seen.add(offset)
-        if len(self._seen) > 2 * KEPT_OFFSETS:
-            lowest = sorted(self._seen)[-KEPT_OFFSETS]
-            self._base = max(self._base, min(lowest - 1, self.floor or 0))
-            self._seen = {kept for kept in self._seen if kept > self._base}
+        self._run = self._former.pop(epoch) if epoch in self._former else Run()
+        if len(self._former) > KEPT_EPOCHS:
+            del self._former[next(iter(self._former))]

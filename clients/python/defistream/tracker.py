@@ -67,16 +67,22 @@ class Tracker:
         if covering(self._wants, update.topic) is None:
             return  # unsubscribed in the meantime
         position = self._positions.setdefault(update.topic, Position())
-        if position.is_new_epoch(update.epoch):
-            self._stats.epochs += 1
-            self._note("epoch", update.topic, f"{position.epoch} ended, {update.epoch} began")
-        shown = position.newest if update.epoch == position.epoch else -1
-        if not position.accept(update):
+        before, shown = position.epoch, position.newest
+        new = position.accept(update)
+        if position.epoch != before:
+            self._epoch_changed(update.topic, before, position.epoch)
+            shown = -1
+        if not new:
             self._stats.duplicates += 1
         elif not self._newest_only or update.offset > shown:
             self._stats.updates += 1
             self._out.append(update)
         self._look(update.topic, position, now)
+
+    def _epoch_changed(self, topic: str, before: str | None, after: str | None) -> None:
+        if before is not None:
+            self._stats.epochs += 1
+            self._note("epoch", topic, f"{before} ended, {after} began")
 
     def _look(self, topic: str, position: Position, now: float) -> None:
         gap = self._gaps.get(topic)
@@ -153,11 +159,15 @@ class Tracker:
             if is_wildcard(topic) or not isinstance(answer, Mapping) or "epoch" not in answer:
                 continue
             position = self._positions.setdefault(topic, Position())
-            epoch, offset = str(answer["epoch"]), int(answer["offset"])
+            epoch, offset, before = str(answer["epoch"]), int(answer["offset"]), position.epoch
+            # Held updates of another epoch are old; were they new after all, the next one shows the gap.
+            self._held[topic] = [update for update in self._held.pop(topic, ()) if update.epoch == epoch]
             if topic in part.since:
                 self._resumed(topic, position, epoch, offset, part, bool(answer.get("recovered")), now)
             elif topic in part.patterns or position.floor is None:
                 position.rebase(epoch, offset, snapshot=part.want.snapshot)
+            if position.epoch != before:
+                self._epoch_changed(topic, before, position.epoch)
         for topic in part.since:
             gap = self._gaps.get(topic)
             if gap is not None and gap.due_at is None:

@@ -6,14 +6,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.adapters.defillama import DefiLlama
 from chalicelib.adapters.defillama.chains import chain_names
-from chalicelib.adapters.defillama.client import DefiLlama
 from chalicelib.errors import SourceError
 from chalicelib.ports import FEED_KINDS, FeedResult, FeedState
 from tests.unit.adapters.scripted_http import Reply, ScriptedHttp
@@ -237,7 +237,7 @@ def test_six_thousand_protocols_are_read_in_well_under_a_second(http):
         for n in range(6000)
     ]
     body = json.dumps(payload).encode()
-    started = perf_counter()
+    started = process_time()
     result = fetched(http, "protocols", body)
     assert len(result.observations) == 6000
-    assert perf_counter() - started < 1.0
+    assert process_time() - started < 1.0

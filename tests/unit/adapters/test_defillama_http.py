@@ -11,8 +11,7 @@ from decimal import Decimal
 import pytest
 import urllib3
 
-from chalicelib.adapters.defillama import fetcher
-from chalicelib.adapters.defillama.client import DefiLlama
+from chalicelib.adapters.defillama import DefiLlama, fetcher
 from chalicelib.adapters.defillama.fetcher import ThrottledError, redact
 from chalicelib.adapters.defillama.headers import fresh_for_s, http_date, retry_after_s
 from chalicelib.errors import SourceError

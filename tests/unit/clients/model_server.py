@@ -19,6 +19,7 @@ class Topic:
     log: list[dict[str, Any]] = field(default_factory=list)  # entries due to the subscriber
     whole_after: int = 0  # the log holds every due entry above this offset
     last_due: int | None = None
+    published_at: str = T0
 
 
 class ModelServer:
@@ -32,12 +33,16 @@ class ModelServer:
         self.due: dict[str, set[tuple[str, int]]] = {name: set() for name in topics}
         self.excused: dict[str, set[tuple[str, int]]] = {name: set() for name in topics}
         self.resumes = 0
+        self.known = True
+        self.published = 0
         for name in topics:
             self.publish(name, due=True)
 
     def publish(self, name: str, *, due: bool) -> None:
         topic = self.topics[name]
         topic.offset += 1
+        self.published += 1
+        topic.published_at = f"2026-11-23T01:{self.published // 60:02}:{self.published % 60:02}Z"
         if not due:
             return
         entry = self._update(name, topic.offset, topic.last_due, snapshot=False)
@@ -60,7 +65,13 @@ class ModelServer:
             topic.whole_after = topic.offset
             topic.log.clear()
 
+    def forget(self) -> None:
+        """What a flush of Redis does: the socket stays open, the next command is told to subscribe again."""
+        self.subscribed.clear()
+        self.known = False
+
     def disconnect(self) -> None:
+        self.known = True
         self.subscribed.clear()
         self.flying.clear()
 
@@ -68,9 +79,10 @@ class ModelServer:
         """Take a command; its reply and what follows it are put in flight."""
         assert len(text) < 24_000
         body = json.loads(text)
+        if not self.known:
+            self.known = True
+            self.flying.append('{"type":"notice","name":"resubscribe"}')
         if body["action"] != "subscribe":
-            if not self.subscribed:
-                self.flying.append('{"type":"notice","name":"resubscribe"}')
             self.flying.append(json.dumps({"type": "reply", "id": body["id"], "ok": True, "result": {}}))
             return
         since = body.get("since", {})
@@ -125,7 +137,7 @@ class ModelServer:
             "previous": None,
             "change_pct": None,
             "observed_at": T0,
-            "published_at": T0,
+            "published_at": self.topics[name].published_at,
             "source": "test",
             "confidence": None,
             "snapshot": snapshot,

@@ -103,8 +103,8 @@ class Rig:
                 self.wait(seconds)
             case ("cut",):
                 self.cut()
-            case ("forget",):  # the server lost the session: it says so to the next command, if any
-                self.server.disconnect()
+            case ("forget",):
+                self.server.forget()
             case ("new_epoch",):
                 self.server.new_epoch()
             case ("trim",):

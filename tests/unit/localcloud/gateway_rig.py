@@ -95,5 +95,5 @@ def boto3_client(gateway: Gateway, *, access_key: str = CREDENTIALS[0], secret_k
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition that nothing announces."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)

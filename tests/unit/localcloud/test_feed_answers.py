@@ -54,6 +54,15 @@ def test_parents_and_children_are_marked(answers):
     assert "isParentProtocol" not in records["aave-v3"]
 
 
+def test_everything_on_the_tape_has_a_name(answers):
+    """No protocol without a category, no coin without its symbol."""
+    tape, catalog = answers.tape, answers.catalog
+    assert {slug for slug, _ in tape.keys("protocols")} <= catalog.protocols.keys()
+    assert {coin for table in ("prices_daily", "prices_hourly") for (coin,) in tape.keys(table)} <= catalog.coins.keys()
+    assert {coin for (coin,) in tape.keys("stablecoins")} <= catalog.stablecoins.keys()
+    assert {pool for pool, _ in tape.keys("pools")} == catalog.pools.keys()
+
+
 def test_a_change_from_nothing_is_null(answers):
     """A protocol of yesterday has no change over seven days."""
     records = {record["slug"]: record for record in answers.protocols(unix("2022-01-08"))}
@@ -121,18 +130,8 @@ def test_pools_have_defillamas_shape(answers):
     """What was not recorded is null; a yield before the recording is no pool at all."""
     pools = answers.pools(unix("2025-09-10"))
     assert (pools["status"], len(pools["data"])) == ("success", 260)
-    assert {
-        "pool",
-        "chain",
-        "project",
-        "symbol",
-        "tvlUsd",
-        "apy",
-        "apyBase",
-        "apyReward",
-        "apyPct1D",
-        "predictions",
-    } <= (pools["data"][0].keys())
+    fields = {"pool", "chain", "project", "symbol", "tvlUsd", "apy", "apyBase", "apyReward", "predictions", "apyPct1D"}
+    assert fields <= pools["data"][0].keys()
     assert answers.pools(START) == {"status": "success", "data": []}
 
 
@@ -165,10 +164,11 @@ def test_a_protocols_history_adds_up(history):
 
 def test_a_coins_chart_gives_the_nearest_recorded_points(history):
     """One per moment asked for, none from the future, none twice."""
-    grid = Grid(start=START - 2 * DAY_S + 7, span=10)
+    grid = Grid(start=START - 2 * DAY_S + 7, span=10, period_s=DAY_S // 2)
     chart = history.coins(["coingecko:bitcoin", "coingecko:nope"], grid, START + 60)["coins"]
     assert list(chart) == ["coingecko:bitcoin"]
-    assert [point["timestamp"] for point in chart["coingecko:bitcoin"]["prices"]] == [START - 2 * DAY_S, START - DAY_S]
+    stamps = [point["timestamp"] for point in chart["coingecko:bitcoin"]["prices"]]
+    assert stamps == [START - 2 * DAY_S, START - DAY_S, START]
 
 
 def test_a_pools_chart_has_iso_times(history):

@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from yarl import URL
 
 from localcloud.gateway.throttle import GatewayLimits
 from tests.unit.localcloud.gateway_rig import CREDENTIALS, Functions, boto3_client, running, until
@@ -51,21 +52,20 @@ def signed_headers(method, url, body=b"", *, region=REGION, service="execute-api
         text = signer.string_to_sign(request, signer.canonical_request(request))
         signature = signer.signature(text, request)
         names = signer.signed_headers(signer.headers_to_sign(request))
-        scope = f"{signer.scope(request)}"
-        request.headers["Authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}"
-        )
+        scope = signer.scope(request)
+        described = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}"
+        request.headers["Authorization"] = f"{described}, Signature={signature}"
     return dict(request.headers)
 
 
 async def raw(gateway, method, url, headers, body=b""):
     """Status, error type and message of a request sent as it is."""
-    from yarl import URL
-
-    async with aiohttp.ClientSession() as http:
-        async with http.request(method, URL(url, encoded=True), headers=headers, data=body or None) as response:
-            answer = await response.json() if response.content_type == "application/json" else {}
-            return response.status, response.headers.get("x-amzn-ErrorType"), answer.get("message")
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, URL(url, encoded=True), headers=headers, data=body or None) as response,
+    ):
+        answer = await response.json() if response.content_type == "application/json" else {}
+        return response.status, response.headers.get("x-amzn-ErrorType"), answer.get("message")
 
 
 async def test_a_post_reaches_the_client_as_one_text_message():

@@ -20,9 +20,11 @@ def echo(event):
 
 async def fetched(gateway, path, method="GET", **options):
     """Status, headers and body of one request."""
-    async with aiohttp.ClientSession() as http:
-        async with http.request(method, URL(gateway.url + path, encoded=True), **options) as response:
-            return response.status, response.headers, await response.read()
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, URL(gateway.url + path, encoded=True), **options) as response,
+    ):
+        return response.status, response.headers, await response.read()
 
 
 async def test_a_request_becomes_a_rest_proxy_event():

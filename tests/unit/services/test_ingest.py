@@ -328,8 +328,10 @@ def test_freshness_is_stamped_by_our_clock_and_is_new_every_run(rig):
     assert first.id != second.id
 
 
-def test_a_feed_that_never_answered_has_no_freshness(rig):
-    rig.source.answers["chains"] = SourceError("down")
+@pytest.mark.parametrize("answer", [SourceError("down"), FeedResult((), FeedState(), None)])
+def test_a_feed_that_never_had_data_has_no_freshness(rig, answer):
+    rig.source.answers["chains"] = answer
+    rig.run()
     rig.run()
     assert rig.publisher.of("feed:chains") == []
 

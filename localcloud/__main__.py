@@ -1,0 +1,285 @@
+"""python -m localcloud: the whole platform on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import uvloop
+
+from localcloud.cloud import LocalCloud, Options
+from localcloud.feed.__main__ import moment
+from localcloud.feed.tape import DEFAULT_START
+from localcloud.gateway.server import PortTakenError
+from localcloud.gateway.throttle import GatewayLimits
+from localcloud.ministack import REGION
+
+EPILOG = """
+what runs: a real Redis, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every handler
+of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway that
+behaves like API Gateway, and a server that replays recorded figures in DefiLlama's own shapes. All on 127.0.0.1.
+
+examples:
+  python -m localcloud                                    an hour of 2021 a second, and the page
+  python -m localcloud --from 2022-05-07                  the Terra collapse, in chain TVL and pegs
+  python -m localcloud --from 2023-03-10 --speed 600      the USDC depeg, ten minutes a second
+  python -m localcloud --from 2026-01-05                  prices recorded hourly
+  python -m localcloud --feed live                        the real API, once a minute
+  python -m localcloud --port 9000 --json                 elsewhere, told to a program
+
+Ctrl-C ends everything and leaves no process, port or file.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
+        prog="python -m localcloud",
+        description="Run the whole platform on this machine and open it at a page.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = options.add_argument_group("what is watched")
+    source.add_argument(
+        "--feed",
+        choices=("recorded", "live", "none"),
+        default="recorded",
+        help="recorded figures, DefiLlama's real API, or nothing but what you publish yourself (default: recorded)",
+    )
+    source.add_argument(
+        "--speed", type=_positive, default=3600.0, help="recorded seconds per second (default: 3600, an hour a second)"
+    )
+    source.add_argument(
+        "--from",
+        dest="begins",
+        type=moment,
+        default=DEFAULT_START,
+        metavar="DATE",
+        help=f"where the recording starts, like 2022-05-07 or 2022-05-07T12:00, UTC (default: {DEFAULT_START.date()})",
+    )
+    source.add_argument(
+        "--poll-seconds",
+        type=_positive,
+        help="how often the source is polled (default: 2 for the recorded feed, 60 for the live one)",
+    )
+    ports = options.add_argument_group("ports, all on 127.0.0.1 (0: any free one)")
+    ports.add_argument("--port", type=int, default=8080, help="page, REST API and WebSocket (default: 8080)")
+    ports.add_argument("--management-port", type=int, default=0, help="the @connections API (default: any)")
+    ports.add_argument("--redis-port", type=int, default=0, help="Redis (default: any)")
+    ports.add_argument("--aws-port", type=int, default=0, help="the AWS APIs (default: any)")
+    ports.add_argument("--feed-port", type=int, default=0, help="the recorded DefiLlama (default: any)")
+    gateway = options.add_argument_group("the gateway's limits, API Gateway's by default")
+    gateway.add_argument("--requests-per-second", type=_positive, default=10_000, help="account throttle (10000)")
+    gateway.add_argument("--max-age", type=_positive, default=7200, help="seconds a connection may live (7200)")
+    gateway.add_argument("--idle", type=_positive, default=600, help="seconds a connection may be silent (600)")
+    handlers = options.add_argument_group("the handlers")
+    handlers.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of chalicelib/settings.py; repeatable",
+    )
+    handlers.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of cfn/; repeatable"
+    )
+    handlers.add_argument(
+        "--workers",
+        action="append",
+        default=[],
+        metavar="FUNCTION=N",
+        help="worker processes of a function; repeatable",
+    )
+    output = options.add_argument_group("output")
+    output.add_argument("--log", type=Path, metavar="FILE", help="write every log line of the handlers to a file")
+    output.add_argument("--verbose", action="store_true", help="show every log line, not only warnings and errors")
+    output.add_argument("--json", action="store_true", help="one JSON object when ready: urls, key, table, process ids")
+    return options
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
+    return value
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    for text in given:
+        if "=" not in text:
+            raise SystemExit(f"localcloud: {option} takes NAME=VALUE, not {text!r}")
+    return dict(text.split("=", 1) for text in given)
+
+
+class Terminal:
+    """What a person sees: progress while it starts, then where it is, then what goes wrong."""
+
+    def __init__(self, *, quiet: bool, verbose: bool, log: Path | None) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._file = log.open("a", buffering=1) if log else None
+        self._started = time.monotonic()
+
+    def progress(self, part: str) -> None:
+        if not self._quiet:
+            print(f"  {time.monotonic() - self._started:5.1f} s  {part}", flush=True)
+
+    def log(self, function: str, line: str) -> None:
+        if self._file:
+            self._file.write(line + "\n")
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = {"level": "warning", "event": line, "function": function}
+        if "_aws" in entry:
+            return
+        if self._verbose or entry.get("level") in ("warning", "error", "critical"):
+            print(f"  {function}: {_readable(entry)}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+_UNSHOWN = frozenset({"event", "level", "timestamp", "stage", "version", "function", "cold_start", "request_id"})
+
+
+def _readable(entry: dict[str, Any]) -> str:
+    details = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _UNSHOWN and value is not None)
+    return f"{entry.get('level', 'info')} {entry.get('event', '')} {details}".strip()
+
+
+def holder_of(port: int) -> str:
+    """Who listens on a port of this machine, as well as can be told."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"process {process.pid} ({' '.join(process.cmdline())[:120]})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
+    page = f"{cloud.url}/#key={cloud.key}"
+    lines = [
+        "",
+        f"  Page       {page}",
+        f"  WebSocket  {cloud.ws_url}   (header x-api-key: {cloud.key})",
+        f"  REST       {cloud.url}/v1/health",
+        f"  AWS APIs   {cloud.aws.url}   table of keys: {cloud.outputs['KeysTable']}",
+        f"  Redis      {cloud.redis.url}",
+    ]
+    if tape:
+        lines += ["", f"  Replaying recorded figures from {tape['from']}, {cloud.options.speed:g} seconds a second."]
+        lines += [f"  {tape['interpolates']}."]
+    return "\n".join([*lines, "", "  Ctrl-C stops it.", ""])
+
+
+def described(cloud: LocalCloud) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "url": cloud.url,
+        "ws_url": cloud.ws_url,
+        "management_url": cloud.gateway.management_url,
+        "key": cloud.key,
+        "aws_url": cloud.aws.url,
+        "region": REGION,
+        "redis_url": cloud.redis.url,
+        "feed_url": cloud.feed_url,
+        "outputs": cloud.outputs,
+        "workers": {name: cloud.runtime.workers(name) for name in cloud.runtime.functions},
+    }
+
+
+def options_of(arguments: argparse.Namespace, terminal: Terminal) -> Options:
+    limits = GatewayLimits(
+        requests_per_s=arguments.requests_per_second, idle_s=arguments.idle, max_age_s=arguments.max_age
+    )
+    return Options(
+        port=arguments.port,
+        management_port=arguments.management_port,
+        redis_port=arguments.redis_port,
+        aws_port=arguments.aws_port,
+        feed_port=arguments.feed_port,
+        feed=arguments.feed,
+        speed=arguments.speed,
+        begins=arguments.begins,
+        poll_s=arguments.poll_seconds,
+        workers={name: int(count) for name, count in _pairs(arguments.workers, "--workers").items()},
+        parameters=_pairs(arguments.parameter, "--parameter"),
+        env=_pairs(arguments.set, "--set"),
+        limits=limits,
+        on_log=terminal.log,
+    )
+
+
+async def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    stopping = asyncio.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
+    cloud = LocalCloud(options_of(arguments, terminal), progress=terminal.progress)
+    starting = asyncio.create_task(cloud.start())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({starting, stop}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return 130
+        await starting
+        print(json.dumps(described(cloud)) if arguments.json else banner(cloud, await cloud.tape()), flush=True)
+        await stop
+    finally:
+        stop.cancel()
+        await cloud.stop()
+    if not arguments.json:
+        print("  stopped")
+    return 0
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    terminal = Terminal(quiet=arguments.json, verbose=arguments.verbose, log=arguments.log)
+    ports = (arguments.port, arguments.management_port, arguments.redis_port, arguments.aws_port, arguments.feed_port)
+    for port in ports:
+        if port and _taken(port):
+            print(
+                f"localcloud: port {port} is taken by {holder_of(port)}: end that, or choose another", file=sys.stderr
+            )
+            return 1
+    try:
+        return uvloop.run(serve(arguments, terminal))
+    except PortTakenError as error:
+        print(f"localcloud: port {error.port} is taken by {holder_of(error.port)}", file=sys.stderr)
+    except (RuntimeError, OSError, ValueError) as error:
+        print(f"localcloud: {error}", file=sys.stderr)
+    finally:
+        terminal.close()
+    return 1
+
+
+def _taken(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

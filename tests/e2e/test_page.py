@@ -1,0 +1,467 @@
+"""The public page in a real browser, against a small server that can lose, repeat and cut."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.fake_server import FakeServer
+
+playwright = pytest.importorskip("playwright.async_api", reason="the page's tests need playwright")
+uplot = pytest.importorskip("uplot", reason="the page's charting library is not installed")
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt install chromium)"),
+]
+
+WEB = Path(__file__).parents[2] / "web"
+VENDOR = Path(uplot.__file__).parent / "static"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run"
+).split()
+# Everything that the stream accepted, by topic, as [epoch, offset, replayed], from before the page's own scripts run.
+RECORDER = """
+addEventListener("load", () => {
+  globalThis.accepted = {};
+  globalThis.gaps = [];
+  defiStream.stream.addEventListener("updates", ({ detail }) => {
+    for (const { update, replayed } of detail.items) {
+      (accepted[update.topic] ??= []).push([update.epoch, update.offset, replayed]);
+    }
+  });
+  defiStream.stream.addEventListener("gap", ({ detail }) => gaps.push(detail.status));
+});
+"""
+Page = Any
+Opener = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Any]:
+    async with playwright.async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server() -> AsyncIterator[FakeServer]:
+    async with FakeServer(WEB, VENDOR, tier="pro", fastest_rate="realtime") as server:
+        server.create({"price:ethereum": "3000", "price:bitcoin": "60000", "peg:usd-coin": "0.9996"})
+        server.create({"tvl:chain:Terra-Classic": "4560000000"})
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_page(browser: Any, server: FakeServer) -> AsyncIterator[Opener]:
+    """Open the page; at the end it must have had no error and have asked nobody but its own server."""
+    contexts, complaints = [], []
+
+    async def opener(*, path: str = "/", rows: bool = True, **options: Any) -> Page:
+        context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("console", lambda message: _complain_of_policy(message, complaints))
+        page.on("request", lambda request: None if request.url.startswith(server.url) else complaints.append(request.url))
+        await page.add_init_script(RECORDER)
+        await page.goto(server.url + path)
+        if rows:
+            await page.wait_for_selector("#rows .row")
+        return page
+
+    yield opener
+    for context in contexts:
+        await context.close()
+    assert complaints == []
+
+
+def _complain_of_policy(message: Any, complaints: list[str]) -> None:
+    if "Content Security Policy" in message.text:
+        complaints.append(message.text)
+
+
+def row(page: Page, topic: str) -> Any:
+    return page.locator(f'#rows .row[data-topic="{topic}"]')
+
+
+def expect(locator: Any) -> Any:
+    return playwright.expect(locator)
+
+
+async def accepted(page: Page, topic: str) -> list[list[Any]]:
+    return await page.evaluate("topic => accepted[topic] ?? []", topic)
+
+
+async def counters(page: Page) -> dict[str, int]:
+    return await page.evaluate("defiStream.stream.counters")
+
+
+# --- the main job ---------------------------------------------------------------------------------------
+
+
+async def test_it_opens_subscribes_and_shows_an_update(open_page: Opener, server: FakeServer) -> None:
+    """The first view needs no click, and a change is on the screen with its sign, age and delay."""
+    page = await open_page()
+    await expect(page.locator("#state-text")).to_have_text("Live")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,000.00")
+    await server.publish("price:ethereum", "3036.6")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,036.60")
+    await expect(row(page, "price:ethereum").locator(".change")).to_have_text("▲ +1.22 %")
+    await expect(row(page, "price:ethereum").locator(".age")).to_have_text(re.compile(r"^\d s$"))
+    await expect(row(page, "price:ethereum").locator(".delay")).to_have_text(re.compile(r"^\d+ ms$"))
+    await expect(row(page, "price:ethereum").locator("canvas")).to_have_count(1)
+    await expect(page.locator("#delay-p95")).to_have_text(re.compile(r"^\d+ ms$"))
+
+
+async def test_a_cut_connection_comes_back_with_no_update_lost(open_page: Opener, server: FakeServer) -> None:
+    """What was published while nobody listened is replayed once, and the page says how much that was."""
+    page = await open_page()
+    for value in range(3001, 3004):
+        await server.publish("price:ethereum", str(value))
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,003.00")
+    await server.cut()
+    for value in range(3004, 3011):
+        await server.publish("price:ethereum", str(value))
+    await expect(page.locator("#recovery-text")).to_contain_text("all 4 topics recovered, 7 missed updates replayed")
+    await server.publish("price:ethereum", "3011")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,011.00")
+    assert [offset for _, offset, _ in await accepted(page, "price:ethereum")][-11:] == list(range(2, 13))
+    assert [offset for _, offset, replayed in await accepted(page, "price:ethereum") if replayed] == list(range(5, 12))
+    assert (await counters(page))["gaps"] == 0
+    await expect(page.locator("#events")).to_contain_text("Connection lost")
+
+
+async def test_a_resume_that_cannot_be_whole_is_said_to_be_so(open_page: Opener, server: FakeServer) -> None:
+    """A topic whose log no longer reaches back shows its newest value and is marked as lost."""
+    page = await open_page()
+    await expect(row(page, "price:ethereum")).to_be_visible()
+    await server.cut()
+    for value in range(3001, 3004):
+        await server.publish("price:ethereum", str(value))
+    server.topics["price:ethereum"].log = server.topics["price:ethereum"].log[-1:]
+    await expect(page.locator("#recovery-text")).to_contain_text("3 of 4 topics recovered")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,003.00")
+    await expect(row(page, "price:ethereum").locator(".tag")).to_have_text("lost")
+    await expect(page.locator("#events")).to_contain_text("Not recovered: price:ethereum")
+
+
+# --- gaps, repetitions, epochs --------------------------------------------------------------------------
+
+
+async def test_a_gap_is_shown_and_then_recovered(open_page: Opener, server: FakeServer) -> None:
+    """A lost frame is noticed by `prev`, marked on its row, and fetched after two seconds."""
+    page = await open_page()
+    await server.publish("price:ethereum", "3001", send=False)
+    await server.publish("price:ethereum", "3002")
+    await expect(row(page, "price:ethereum").locator(".tag")).to_have_text("gap")
+    await expect(page.locator("#gaps")).to_have_text("1")
+    await expect(row(page, "price:ethereum").locator(".tag")).to_be_hidden()
+    await expect(page.locator("#events")).to_contain_text("Gap recovered: price:ethereum")
+    assert await page.evaluate("gaps") == ["open", "recovered"]
+    assert sorted(offset for _, offset, _ in await accepted(page, "price:ethereum")) == [1, 2, 3]
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,002.00")
+
+
+async def test_a_late_frame_fills_its_gap_and_does_not_turn_the_value_back(
+    open_page: Opener, server: FakeServer
+) -> None:
+    """Frames out of order cost nothing: no command, no loss, and the highest offset stays shown."""
+    page = await open_page()
+    late = await server.publish("price:ethereum", "3001", send=False)
+    await server.publish("price:ethereum", "3002")
+    await expect(row(page, "price:ethereum").locator(".tag")).to_have_text("gap")
+    asked = len(server.commands)
+    await server.push([late])
+    await page.wait_for_function("gaps.includes('filled')")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,002.00")
+    assert len(server.commands) == asked
+
+
+async def test_a_repeated_update_is_dropped_and_counted(open_page: Opener, server: FakeServer) -> None:
+    """At-least-once delivery, exactly-once display."""
+    page = await open_page()
+    update = await server.publish("price:ethereum", "3001")
+    await server.push([update])
+    await server.push([update, update])
+    await expect(page.locator("#duplicates")).to_have_text("3")
+    assert len(await accepted(page, "price:ethereum")) == 2
+
+
+async def test_a_new_epoch_replaces_what_was_known(open_page: Opener, server: FakeServer) -> None:
+    """A lower offset of a new epoch is news; a straggler of the old epoch is not."""
+    page = await open_page()
+    old = await server.publish("price:ethereum", "3001")
+    server.begin_epoch("price:ethereum", "e2")
+    await server.publish("price:ethereum", "2900")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$2,900.00")
+    await expect(page.locator("#events")).to_contain_text("New epoch e2")
+    await server.push([{**old, "offset": 99, "prev": 98, "value": "1"}])
+    await server.publish("price:ethereum", "2901")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$2,901.00")
+    assert (await accepted(page, "price:ethereum"))[-2:] == [["e2", 1, False], ["e2", 2, False]]
+    assert (await counters(page))["gaps"] == 0
+
+
+# --- the session ----------------------------------------------------------------------------------------
+
+
+async def test_a_long_since_is_sent_in_parts(open_page: Opener, server: FakeServer) -> None:
+    """No command names more than 100 positions or outgrows a gateway frame, and all topics are resumed."""
+    server.create({f"price:base:0x{number:040x}": "1.5" for number in range(250)})
+    page = await open_page()
+    await page.wait_for_function("defiStream.market.rows.size >= 254")
+    await server.cut()
+    server.commands.clear()
+    await expect(page.locator("#recovery-text")).to_contain_text("all 254 topics recovered")
+    parts = [command["since"] for command in server.commands if "since" in command]
+    assert max(len(part) for part in parts) == 100
+    assert sum(len(part) for part in parts) == 254
+
+
+async def test_a_lost_session_is_subscribed_again_with_since(open_page: Opener, server: FakeServer) -> None:
+    """After `resubscribe` the socket stays and every subscription is resumed from where it was."""
+    page = await open_page()
+    await expect(page.locator("#state-text")).to_have_text("Live")
+    for session in server.sessions:
+        session.patterns.clear()
+    await server.publish("price:ethereum", "3001")
+    await server.notice("resubscribe", "the server lost this session")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,001.00")
+    assert len(await accepted(page, "price:ethereum")) == 2
+    assert server.tokens == 1
+
+
+async def test_a_planned_disconnect_is_taken_before_it_happens(open_page: Opener, server: FakeServer) -> None:
+    """After `going_away` the page reconnects by itself with a fresh token and resumes."""
+    page = await open_page()
+    await server.notice("going_away", "reconnect and resume")
+    await expect(page.locator("#recovery-text")).to_contain_text("all 4 topics recovered")
+    assert server.tokens == 2
+
+
+async def test_the_session_is_refreshed_before_it_expires(open_page: Opener, server: FakeServer) -> None:
+    """A new token goes out in a `refresh`, over the same socket."""
+    server.session_seconds = 4
+    page = await open_page()
+    while not any(command["action"] == "refresh" for command in server.commands):
+        await page.wait_for_timeout(50)
+    refresh = next(command for command in server.commands if command["action"] == "refresh")
+    assert refresh["token"] == "t2"
+    assert len(server.sessions) == 1
+
+
+async def test_silence_is_broken_by_a_ping_and_then_by_a_new_connection(open_page: Opener, server: FakeServer) -> None:
+    """A server that hears and says nothing any more is left; driven through the module alone."""
+    page = await open_page()
+    server.commands.clear()
+    await page.evaluate("""async () => {
+      const { StreamClient } = await import("/stream.js");
+      const timings = { silenceMs: 300, replyMs: 600, backoffBaseMs: 10 };
+      globalThis.second = new StreamClient({ baseUrl: location.origin, timings });
+      globalThis.states = [];
+      second.addEventListener("state", ({ detail }) => states.push(detail.name));
+      second.subscribe(["price:*"], { rate: "fastest" });
+      second.start();
+    }""")
+    await page.wait_for_function("states.includes('live')")
+    while not any(command["action"] == "ping" for command in server.commands):
+        await page.wait_for_timeout(50)
+    server.mute = True
+    await page.wait_for_function("states.includes('reconnecting')")
+    server.mute = False
+    await page.wait_for_function("states.at(-1) === 'live'")
+    await page.evaluate("second.stop()")
+
+
+async def test_updates_before_the_reply_are_held_until_it(open_page: Opener) -> None:
+    """A live update that overtakes the resume's reply is neither a gap nor lost."""
+    page = await open_page()
+    released = await page.evaluate("""async () => {
+      const { Holding } = await import("/holding.js");
+      const holding = new Holding();
+      const pending = holding.begin(["price:*"], { "price:a": { epoch: "e", offset: 3 } });
+      const update = (topic, offset) => ({ topic, epoch: "e", offset });
+      const taken = [update("price:a", 6), update("price:a", 5), update("price:b", 1)].map((u) => holding.hold(u));
+      return [taken, holding.release(pending).map(({ offset }) => offset), holding.hold(update("price:a", 7))];
+    }""")
+    assert released == [[True, True, False], [5, 6], False]
+
+
+async def test_a_refusal_says_why_and_is_not_retried(open_page: Opener, server: FakeServer) -> None:
+    """401 and 403 are final: the reason stands in the header and a button tries again."""
+    problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "this key has no streaming"}
+    server.refuse = (403, problem)
+    page = await open_page(path="/#key=dk_secret", rows=False)
+    await expect(page.locator("#state-text")).to_have_text("Refused: this key has no streaming")
+    assert server.keys == ["dk_secret"]
+    server.refuse = None
+    await page.get_by_role("button", name="Connect now").click()
+    await expect(page.locator("#state-text")).to_have_text("Live")
+
+
+async def test_too_many_tokens_waits_and_counts_down(open_page: Opener, server: FakeServer) -> None:
+    """429 is not final: the page says when it will try again."""
+    server.refuse = (429, {"title": "Too many", "status": 429, "detail": "too many tokens for this address"})
+    page = await open_page(rows=False)
+    await expect(page.locator("#state-text")).to_have_text(re.compile(r"Reconnecting in 1\d s"))
+    await expect(page.locator("#state")).to_have_attribute("title", "too many tokens for this address")
+
+
+# --- subscriptions --------------------------------------------------------------------------------------
+
+
+async def test_rates_beyond_the_tier_are_there_but_disabled(open_page: Opener, server: FakeServer) -> None:
+    """The free tier sees what it could have and why it has not; nothing faster is ever asked for."""
+    server.tier, server.fastest_rate = "free", "5s"
+    page = await open_page()
+    options = await page.locator("#rate option").evaluate_all("all => all.map(o => [o.value, o.disabled])")
+    assert options == [["realtime", True], ["1s", True], ["5s", False], ["15s", False], ["60s", False]]
+    await expect(page.locator('#rate option[value="1s"]')).to_have_text("1 s (not in the free tier)")
+    assert {command["rate"] for command in server.commands} == {"5s"}
+
+
+async def test_a_topic_is_subscribed_with_rate_and_filter_and_removed_again(
+    open_page: Opener, server: FakeServer
+) -> None:
+    """The box sends what it says; removing a subscription removes its rows."""
+    page = await open_page()
+    await page.get_by_label("Topic").fill("peg:usd-coin")
+    await page.locator("#rate").select_option("15s")
+    await page.locator("#change").select_option("0.5")
+    await page.get_by_role("button", name="Subscribe", exact=True).click()
+    await expect(page.locator("#subscriptions")).to_contain_text("peg:usd-coin15 s · ≥ 0.5 %")
+    sent = next(command for command in server.commands if command["topics"] == ["peg:usd-coin"])
+    assert (sent["rate"], sent["filter"]) == ("15s", {"min_change_pct": "0.5"})
+    await page.get_by_role("button", name="Unsubscribe from price:*").click()
+    await expect(page.locator("#rows .row")).to_have_count(0)
+    await page.get_by_role("button", name="Subscribe to price:*").click()
+    await expect(row(page, "price:bitcoin")).to_be_visible()
+
+
+async def test_a_changed_rate_resumes_and_loses_nothing(open_page: Opener, server: FakeServer) -> None:
+    """The selector over the table replaces the subscription's rate, with `since`."""
+    page = await open_page()
+    await page.locator("#tab-rate").select_option("15s")
+    await page.wait_for_function("[...defiStream.stream.subscriptions].some(([, { rate }]) => rate === '15s')")
+    await server.publish("price:ethereum", "3001")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("$3,001.00")
+    changed = [command for command in server.commands if command["rate"] == "15s"]
+    assert set(changed[0]["since"]) == {"price:ethereum", "price:bitcoin"}
+
+
+async def test_a_rejected_topic_is_named_with_its_reason(open_page: Opener) -> None:
+    """A name that does not exist is refused without disturbing the others."""
+    page = await open_page()
+    await page.get_by_label("Topic").fill("price:nonsense")
+    await page.get_by_label("Topic").press("Enter")
+    await expect(page.locator("#subscribe-error")).to_have_text("price:nonsense: no such topic")
+    await expect(page.locator("#subscriptions")).not_to_contain_text("nonsense")
+    await expect(page.locator("#state-text")).to_have_text("Live")
+
+
+# --- what people see ------------------------------------------------------------------------------------
+
+
+async def test_recorded_data_is_never_mistaken_for_live(open_page: Opener, server: FakeServer) -> None:
+    """A banner tells the recorded time; interpolated values carry a mark that explains itself."""
+    recorded = {"source": "recorded-interpolated", "observed_at": "2021-05-19T14:00:00Z"}
+    await (page := await open_page()).wait_for_function("globalThis.accepted")
+    await expect(page.locator("#tape")).to_be_hidden()
+    await server.publish("price:ethereum", "2500", **recorded)
+    await expect(page.locator("#tape")).to_have_text(
+        "Replaying recorded data: 19 May 2021 14:00 UTC. Values marked ~ are interpolated between recorded points."
+    )
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_text("~$2,500.00")
+    await expect(row(page, "price:ethereum").locator(".value")).to_have_attribute(
+        "title", "Interpolated between two recorded points"
+    )
+
+
+async def test_everything_is_within_reach_of_the_keyboard(open_page: Opener) -> None:
+    """Filter, selection, detail, tabs, sorting and help without a pointer."""
+    page = await open_page()
+    focused = "document.activeElement"
+    await page.keyboard.press("/")
+    await page.keyboard.type("eth")
+    await expect(page.locator("#rows .row")).to_have_count(1)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#rows .row")).to_have_count(2)
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowUp")
+    assert await page.evaluate(f"{focused}.dataset.topic") == "price:bitcoin"
+    await page.keyboard.press("ArrowDown")
+    await expect(row(page, "price:ethereum")).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name="Ethereum")).to_be_visible()
+    await expect(page.locator("#detail-chart canvas")).to_have_count(1)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#detail")).to_be_hidden()
+    assert await page.evaluate(f"{focused}.dataset.topic") == "price:ethereum"
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("tab", name="Prices").focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(row(page, "tvl:chain:Terra-Classic").locator(".value")).to_have_text("$4.56 B")
+    await page.get_by_role("columnheader", name="Topic").get_by_role("button").press("Enter")
+    await expect(page.get_by_role("columnheader", name="Topic")).to_have_attribute("aria-sort", "ascending")
+
+
+@pytest.mark.parametrize("width", [360, 390, 768])
+async def test_a_phone_needs_no_sideways_scrolling(open_page: Opener, server: FakeServer, width: int) -> None:
+    """Long names, a long address and the detail sheet all fit."""
+    server.create({"price:base:0x833589fcd6edb6e08f4c7c32d4f71b54bda02913": "123456.78"})
+    page = await open_page(viewport={"width": width, "height": 740}, is_mobile=True, has_touch=True)
+    await row(page, "price:ethereum").tap()
+    await expect(page.locator("#detail")).to_be_in_viewport()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    overflowing = """[...document.querySelectorAll('.top *, .row *, aside *')]
+      .filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > innerWidth + 1)
+      .map((node) => node.outerHTML)"""
+    assert await page.evaluate(overflowing) == []
+    await page.locator("#detail-close").tap()
+    await expect(page.locator("#detail")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_text_stands_out_in_both_themes(open_page: Opener, scheme: str) -> None:
+    """The system's choice is followed, a click changes and keeps it, and text has a contrast of 4.5:1 at least."""
+    page = await open_page(color_scheme=scheme)
+    assert await page.evaluate("theme.current") == scheme
+    assert await page.evaluate(CONTRAST) >= 4.5
+    await page.locator("#theme").click()
+    await page.reload()
+    await page.wait_for_selector("#rows .row")
+    assert await page.evaluate("theme.current") != scheme
+
+
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d");
+  const style = getComputedStyle(document.documentElement);
+  const light = (name) => {
+    canvas.fillStyle = style.getPropertyValue(`--${name}`).trim();
+    canvas.fillRect(0, 0, 1, 1);
+    const part = (c) => ((c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+  const pairs = [
+    ["text", "surface"], ["text", "hover"], ["text", "accent-tint"], ["muted", "surface"], ["muted", "raised"],
+    ["muted", "hover"], ["muted", "accent-tint"], ["up", "surface"], ["up", "up-tint"], ["up", "accent-tint"], ["down", "surface"],
+    ["down", "down-tint"], ["down", "accent-tint"], ["warn", "warn-tint"], ["on-accent", "accent"], ["flat", "surface"],
+  ];
+  return Math.min(...pairs.map(([a, b]) => ratio(a, b)));
+}"""
