@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -122,6 +122,15 @@ class Tally:
                 self.delays_s.append(at - seen.published_at)
                 self.updates += 1
 
+    def begin(self) -> float | None:
+        """Forget what was counted so far; its longest delay in milliseconds."""
+        longest = percentile(self.delays_s, 100)
+        self._per_connection.clear()
+        self._values.clear()
+        self.delays_s = array("d")
+        self.frames = self.updates = 0
+        return longest
+
     def result(self, connections: int, changes: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """``changes``: every (topic, value) that each of the connections should have got exactly once."""
         due = set(changes)
@@ -171,9 +180,8 @@ class Client(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         at = time.time()
@@ -252,6 +260,8 @@ async def run(options: argparse.Namespace, say: Callable[[dict[str, Any]], None]
     async for order in orders():
         if order["do"] == "count":
             say({"updates": tally.updates, "closed": sum(client.closed for client in clients)})
+        elif order["do"] == "begin":
+            say({"max_ms": tally.begin()})
         elif order["do"] == "finish":
             say(tally.result(len(clients), [(topic, value) for topic, value in order["changes"]]))
             return

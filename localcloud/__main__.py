@@ -22,7 +22,7 @@ from localcloud.gateway.throttle import GatewayLimits
 from localcloud.ministack import REGION
 
 EPILOG = """
-what runs: a real Redis, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every handler
+what runs: a real Redis, a PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every handler
 of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway that
 behaves like API Gateway, and a server that replays recorded figures in DefiLlama's own shapes. All on 127.0.0.1.
 
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     ports.add_argument("--port", type=int, default=8080, help="page, REST API and WebSocket (default: 8080)")
     ports.add_argument("--management-port", type=int, default=0, help="the @connections API (default: any)")
     ports.add_argument("--redis-port", type=int, default=0, help="Redis (default: any)")
+    ports.add_argument("--postgres-port", type=int, default=0, help="PostgreSQL (default: any)")
     ports.add_argument("--aws-port", type=int, default=0, help="the AWS APIs (default: any)")
     ports.add_argument("--feed-port", type=int, default=0, help="the recorded DefiLlama (default: any)")
     gateway = options.add_argument_group("the gateway's limits, API Gateway's by default")
@@ -179,6 +180,7 @@ def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
         f"  REST       {cloud.url}/v1/health",
         f"  AWS APIs   {cloud.aws.url}   table of keys: {cloud.outputs['KeysTable']}",
         f"  Redis      {cloud.redis.url}",
+        f"  PostgreSQL {cloud.postgres.url}",
     ]
     if tape:
         lines += ["", f"  Replaying recorded figures from {tape['from']}, {cloud.options.speed:g} seconds a second."]
@@ -196,6 +198,7 @@ def described(cloud: LocalCloud) -> dict[str, Any]:
         "aws_url": cloud.aws.url,
         "region": REGION,
         "redis_url": cloud.redis.url,
+        "postgres_url": cloud.postgres.url,
         "feed_url": cloud.feed_url,
         "outputs": cloud.outputs,
         "workers": {name: cloud.runtime.workers(name) for name in cloud.runtime.functions},
@@ -210,6 +213,7 @@ def options_of(arguments: argparse.Namespace, terminal: Terminal) -> Options:
         port=arguments.port,
         management_port=arguments.management_port,
         redis_port=arguments.redis_port,
+        postgres_port=arguments.postgres_port,
         aws_port=arguments.aws_port,
         feed_port=arguments.feed_port,
         feed=arguments.feed,
@@ -251,8 +255,8 @@ async def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def main() -> int:
     arguments = parser().parse_args()
     terminal = Terminal(quiet=arguments.json, verbose=arguments.verbose, log=arguments.log)
-    ports = (arguments.port, arguments.management_port, arguments.redis_port, arguments.aws_port, arguments.feed_port)
-    for port in ports:
+    for name in ("port", "management_port", "redis_port", "postgres_port", "aws_port", "feed_port"):
+        port = getattr(arguments, name)
         if port and _taken(port):
             print(
                 f"localcloud: port {port} is taken by {holder_of(port)}: end that, or choose another", file=sys.stderr

@@ -27,7 +27,7 @@ from localcloud.pollers import Pollers
 from localcloud.processes import Child, free_port, wait_for_port
 from localcloud.runtime import Invocation, Runtime
 from localcloud.schedules import Scheduler
-from localcloud.stores import RedisServer
+from localcloud.stores import PostgresServer, RedisServer
 
 PROJECT = Path(__file__).resolve().parents[1]
 STACK = "defi-stream-local"
@@ -46,6 +46,7 @@ class Options:
     port: int = 0
     management_port: int = 0
     redis_port: int = 0
+    postgres_port: int = 0
     aws_port: int = 0
     feed_port: int = 0
     feed: str = "recorded"
@@ -79,6 +80,7 @@ class LocalCloud:
         self.outputs: dict[str, str] = {}
         self.key = ""
         self.redis: RedisServer
+        self.postgres: PostgresServer
         self.aws: Ministack
         self.runtime: Runtime
         self.gateway: Gateway
@@ -105,6 +107,9 @@ class LocalCloud:
     async def start(self) -> None:
         try:
             await self._start()
+        except BaseExceptionGroup as failed:  # the parts start side by side: the first to fail ends the others
+            await self.stop()
+            raise failed.exceptions[0] from None
         except BaseException:
             await self.stop()
             raise
@@ -117,17 +122,18 @@ class LocalCloud:
         self.directory = Path(tempfile.mkdtemp(prefix="defi-stream-"))
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self.redis = RedisServer(self.directory / "redis", port=options.redis_port)
+        self.postgres = PostgresServer(port=options.postgres_port)
         self.aws = Ministack(self.directory / "aws", port=options.aws_port)
-        specs, _, _, self.feed_url = await asyncio.gather(
-            read_functions(PROJECT, stage="dev", timeouts=options.timeouts_s),
-            self._run("Redis", self.redis.start, self.redis.stop),
-            self._run("AWS APIs", self.aws.start, self.aws.stop),
-            self._start_feed(),
-        )
+        async with asyncio.TaskGroup() as starting:
+            specs = starting.create_task(read_functions(PROJECT, stage="dev", timeouts=options.timeouts_s))
+            starting.create_task(self._run("Redis", self.redis.start, self.redis.stop))
+            starting.create_task(self._run("PostgreSQL", self.postgres.start, self.postgres.stop))
+            starting.create_task(self._run("AWS APIs", self.aws.start, self.aws.stop))
+            starting.create_task(self._start_feed())
         self.outputs = await self.aws.deploy(read_template(PROJECT / "cfn"), stack=STACK, parameters=options.parameters)
         self._progress("queues, topic, tables and secrets from cfn/")
         self.key = await asyncio.to_thread(self._issue_key)
-        await self._start_handlers(specs)
+        await self._start_handlers(specs.result())
 
     async def _start_handlers(self, specs: tuple[FunctionSpec, ...]) -> None:
         options = self.options
@@ -182,10 +188,10 @@ class LocalCloud:
         await start()
         self._progress(name)
 
-    async def _start_feed(self) -> str | None:
+    async def _start_feed(self) -> None:
         options = self.options
         if options.feed != "recorded":
-            return None
+            return
         port = options.feed_port or free_port()
         command = [sys.executable, "-m", "localcloud.feed", "--port", str(port), "--speed", str(options.speed)]
         command += ["--from", options.begins.isoformat()]
@@ -194,7 +200,7 @@ class LocalCloud:
         self._stack.push_async_callback(child.stop)
         await wait_for_port(port, child)
         self._progress("recorded DefiLlama")
-        return f"http://127.0.0.1:{port}"
+        self.feed_url = f"http://127.0.0.1:{port}"
 
     async def tape(self) -> dict[str, Any] | None:
         """Where the recorded feed stands, in its own words."""

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import pwd
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 STOP_S = 5.0
@@ -23,12 +24,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    """In the child: a session of its own, so that Ctrl-C reaches only us; and an end with us even if we are killed."""
-    os.setsid()
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+def _child_setup(user: str | None) -> Callable[[], None]:
+    """What a child does before its program: a session of its own, so that Ctrl-C reaches only us; another user, if
+    asked; and an end with us, even if we are killed (set last: a change of user clears it)."""
+    account = pwd.getpwnam(user) if user else None
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    pr_set_pdeathsig = 1
+
+    def setup() -> None:
+        os.setsid()
+        if account:
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+        if libc:
+            libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+    return setup
 
 
 class Child:
@@ -48,6 +60,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        user: str | None = None,
     ) -> Child:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -57,7 +70,7 @@ class Child:
                 stderr=asyncio.subprocess.STDOUT,
                 env=dict(env) if env is not None else None,
                 cwd=cwd,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_child_setup(user),
             )
         return cls(name, process, log)
 
@@ -73,9 +86,13 @@ class Child:
         """The end of what it said, for an error message."""
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
 
-    async def stop(self) -> None:
+    async def wait(self) -> int:
+        """Its exit code, when it has ended by itself."""
+        return await self._process.wait()
+
+    async def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end; make it if it does not."""
-        await self._end(signal.SIGTERM)
+        await self._end(sign)
 
     async def kill(self) -> None:
         await self._end(signal.SIGKILL)

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -219,9 +220,13 @@ def _environment(env: Mapping[str, str], region: str, project_dir: Path) -> dict
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "LAMBDA_TASK_ROOT": str(project_dir),
+        # HOME is needed, what a developer keeps under ~/.aws is not
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
         "TZ": ":UTC",
         "PYTHONUTF8": "1",
         **env,

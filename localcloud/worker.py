@@ -13,7 +13,6 @@ A frame is a length of four bytes, big-endian, and JSON.
 
 from __future__ import annotations
 
-import array
 import ctypes
 import gc
 import importlib
@@ -205,6 +204,8 @@ class Zygote:
         try:
             self._watch(selector)
         finally:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             for pid in self._workers:  # none of these is reaped, so none of the numbers is another's
                 os.kill(pid, signal.SIGKILL)
 
@@ -218,13 +219,9 @@ class Zygote:
                     return
 
     def _obey(self, selector: selectors.BaseSelector) -> bool:
-        size = array.array("i").itemsize
-        data, ancillary, _, _ = self._commands.recvmsg(65536, socket.CMSG_SPACE(2 * size))
+        data, fds, _, _ = socket.recv_fds(self._commands, 65536, 2)
         if not data:
             return False
-        fds = array.array("i")
-        for _, _, content in ancillary:
-            fds.frombytes(content)
         ends = [socket.socket(fileno=fd) for fd in fds]
         for end in ends:
             end.set_inheritable(False)

@@ -6,7 +6,6 @@ nobody else can connect.
 
 from __future__ import annotations
 
-import array
 import asyncio
 import json
 import os
@@ -82,8 +81,8 @@ class ZygoteProcess:
             self._sandboxes[sandbox.number] = sandbox
             self._forking = asyncio.get_running_loop().create_future()
             try:
-                fds = array.array("i", [far_control.fileno(), far_logs.fileno()])
-                self._send(json.dumps({**job, "number": sandbox.number}).encode(), fds)
+                command = json.dumps({**job, "number": sandbox.number}).encode()
+                self._send(command, [far_control.fileno(), far_logs.fileno()])
                 sandbox.pid = await self._forking
             except BaseException:
                 control.close()
@@ -95,10 +94,10 @@ class ZygoteProcess:
                 far_logs.close()
             await sandbox.attach(control, logs)
 
-    def _send(self, command: bytes, fds: array.array[int]) -> None:
+    def _send(self, command: bytes, fds: list[int]) -> None:
         assert self._commands is not None  # noqa: S101 - fork() started it
         try:
-            self._commands.sendmsg([command], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+            socket.send_fds(self._commands, [command], fds)
         except OSError as error:
             raise SandboxDiedError(f"the zygote is gone: {error}") from error
 
@@ -117,8 +116,10 @@ class ZygoteProcess:
             await self._reader
         if self._reports is not None:
             self._reports.close()
-        for sandbox in list(self._sandboxes.values()):
+        last, self._sandboxes = self._sandboxes, {}
+        for sandbox in last.values():
             sandbox.exited(None)
+        await asyncio.gather(*(sandbox.ended.wait() for sandbox in last.values()))
 
     def _reported(self, frame: bytes) -> None:
         report = json.loads(frame)

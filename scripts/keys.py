@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m scripts.keys",
         description="Issue, list and revoke API keys. A key is shown once, when it is issued; only its hash is kept.",
-        epilog="localcloud prints its table and endpoint: --table NAME --endpoint-url URL. On AWS your credentials count.",
+        epilog="localcloud prints its --table and --endpoint-url. On AWS your credentials count.",
     )
     options.add_argument("--table", required=True, help="DynamoDB table of the keys (the stack's output KeysTable)")
     options.add_argument("--endpoint-url", help="the AWS API to talk to (default: AWS)")

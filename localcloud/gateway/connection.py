@@ -15,7 +15,7 @@ from localcloud.gateway.throttle import GatewayLimits
 
 CLOSE_TIMEOUT_S = 2.0  # how long a peer may take to answer a close frame
 
-OnMessage = Callable[["Connection", str], None]
+OnMessage = Callable[["Connection", str], bool]  # whether it is worked on, until ``done`` is called
 OnEvent = Callable[["Connection"], None]
 
 
@@ -24,7 +24,8 @@ class Connection(asyncio.Protocol):
 
     Guarantees: every write is one whole message or control frame, so none is torn by another; ``on_closing`` is
     called once, when no more can be sent; ``on_closed`` once, after the transport is gone, when ``close_code`` and
-    ``close_reason`` say why. Reading stops while ``in_flight_per_connection`` messages are being worked on.
+    ``close_reason`` say why. Reading stops while ``in_flight_per_connection`` messages are being worked on, or while
+    the client does not take what it is sent.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[str] = deque()
         self._in_flight = 0
         self._open = False
+        self._congested = False
         self._timer: asyncio.TimerHandle | None = None
 
     def take_over(self, transport: asyncio.Transport, tail: bytes = b"") -> asyncio.Future[None]:
@@ -90,6 +92,7 @@ class Connection(asyncio.Protocol):
         if not self._open:
             return
         self._end(code, reason)
+        self._waiting.clear()
         self._transport.write(frames.encode_close(code, reason))
         self._resume()  # the client's close frame must be read
         self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
@@ -110,9 +113,17 @@ class Connection(asyncio.Protocol):
             for opcode, payload in self._parser.feed(data):
                 self._received(opcode, payload)
         except frames.FrameError as error:
+            self._hand_on()  # what came before was good
             self.close(error.code, error.reason)
             if error.code == frames.PROTOCOL:  # the peer's framing cannot be trusted to end in a close frame
                 self._transport.close()
+        self._hand_on()
+
+    def pause_writing(self) -> None:
+        self._congested = True
+
+    def resume_writing(self) -> None:
+        self._congested = False
         self._hand_on()
 
     def eof_received(self) -> bool:
@@ -152,11 +163,10 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _hand_on(self) -> None:
-        bound = self._limits.in_flight_per_connection
+        bound = 0 if self._congested and self._open else self._limits.in_flight_per_connection
         while self._waiting and self._in_flight < bound:  # also what came just before the client's close
-            self._in_flight += 1
-            self._on_message(self, self._waiting.popleft())
-        if self._waiting and self._open:
+            self._in_flight += self._on_message(self, self._waiting.popleft())
+        if (self._waiting or self._congested) and self._open:
             if not self._transport.is_closing() and self._transport.is_reading():
                 self._transport.pause_reading()
         else:

@@ -16,6 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from localcloud.gateway import events
+from localcloud.gateway.ingress import address_and_headers
 from localcloud.gateway.integration import Integration, IntegrationError, IntegrationTimeoutError
 from localcloud.gateway.throttle import GatewayLimits, TokenBucket
 
@@ -115,8 +116,7 @@ class RestApi:
     def _event(
         self, request: web.Request, path: str, resource: str, parameters: dict[str, str], body: bytes
     ) -> dict[str, Any]:
-        source_ip = ((request.transport and request.transport.get_extra_info("peername")) or ("127.0.0.1",))[0]
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+        address, headers = address_and_headers(request)
         binary = request.content_type in BINARY_TYPES
         text = base64.b64encode(body).decode() if binary else body.decode("utf-8", "replace")
         return events.rest_event(
@@ -125,9 +125,9 @@ class RestApi:
             resource=resource,
             path=path,
             path_parameters=parameters,
-            headers=events.forwarded(headers, source_ip, request.url.port or 80),
+            headers=headers,
             query=parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True),
-            source_ip=source_ip,
+            source_ip=address,
             body=text if body else None,
             is_base64=binary and bool(body),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -108,7 +109,8 @@ class Gateway:
         for transport in list(self._transports):
             transport.abort()
         if self._management_server is not None:
-            await self._management_server.wait_closed()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._management_server.wait_closed(), 2.0)
             self._management_server = None
         if self._runner is not None:
             await self._runner.cleanup()

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from localcloud.gateway import authorizer, events, frames
 from localcloud.gateway.connection import Connection
+from localcloud.gateway.ingress import address_and_headers
 from localcloud.gateway.integration import Integration, IntegrationError
 from localcloud.gateway.registry import Registry
 from localcloud.gateway.throttle import GatewayLimits, TokenBucket
@@ -69,6 +70,7 @@ class WebSocketApi:
         self._limits = limits
         self._tasks: set[asyncio.Task[None]] = set()
         self._live: set[Connection] = set()
+        self._stopping = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to a request of the WebSocket path; for an upgrade, once the connection has ended."""
@@ -82,12 +84,14 @@ class WebSocketApi:
 
     async def stop(self) -> None:
         """End every connection with 1001 and give the ``$disconnect`` calls a moment."""
+        self._stopping = True
         for connection in list(self._live):
             connection.close(frames.GOING_AWAY, "Going away")
         await self._settle(connection.closed for connection in list(self._live))
         await self._settle(list(self._tasks))
         for task in list(self._tasks):
             task.cancel()
+        await self._settle(list(self._tasks))
 
     def drop_all(self) -> int:
         """Cut every connection as a broken network does; returns how many there were."""
@@ -150,12 +154,14 @@ class WebSocketApi:
 
     # --- routes -------------------------------------------------------------------------------------
 
-    def _message(self, connection: Connection, text: str) -> None:
-        if self._account.take():
-            self._spawn(self._route(connection, text))
-        else:
+    def _message(self, connection: Connection, text: str) -> bool:
+        if self._stopping:
+            return False
+        if not self._account.take():
             connection.close(frames.POLICY, "Too many requests")
-            connection.done()
+            return False
+        self._spawn(self._route(connection, text))
+        return True
 
     async def _route(self, connection: Connection, text: str) -> None:
         event = events.message_event(self._api, connection.client, text)
@@ -195,13 +201,12 @@ class WebSocketApi:
 
 
 def _client(request: web.Request) -> events.Client:
-    source_ip = ((request.transport and request.transport.get_extra_info("peername")) or ("127.0.0.1",))[0]
-    received = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+    address, headers = address_and_headers(request)
     return events.Client(
         connection_id=events.new_id(),
         connected_at_ms=events.now_ms(),
-        source_ip=source_ip,
-        headers=events.forwarded(received, source_ip, request.url.port or 80),
+        source_ip=address,
+        headers=headers,
         query=list(request.query.items()),
     )
 

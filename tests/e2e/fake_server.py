@@ -72,6 +72,7 @@ class Session:
     socket: web.WebSocketResponse
     transport: asyncio.WriteTransport
     patterns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FakeServer:
@@ -87,6 +88,7 @@ class FakeServer:
         self.tokens = 0
         self.session_seconds = 3600.0
         self.refuse: tuple[int, dict[str, Any]] | None = None  # status and problem for POST /v1/tokens
+        self._arrival = asyncio.Condition()
         self.mute = False  # accept commands and answer nothing
 
     async def __aenter__(self) -> FakeServer:
@@ -94,8 +96,8 @@ class FakeServer:
         app.router.add_post("/v1/tokens", self._token)
         app.router.add_get("/v1/topics", self._list)
         app.router.add_get("/ws", self._socket)
-        app.router.add_get("/vendor/{name}", lambda request: self._file(self.vendor, request.match_info["name"]))
-        app.router.add_get("/{name:.*}", lambda request: self._file(self.web_root, request.match_info["name"]))
+        app.router.add_get("/vendor/{name}", self._vendor_file)
+        app.router.add_get("/{name:.*}", self._page_file)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -136,8 +138,14 @@ class FakeServer:
         """Tear every connection down without a closing handshake."""
         for session in list(self.sessions):
             session.transport.abort()
-        while self.sessions:
-            await asyncio.sleep(0.01)
+        for session in list(self.sessions):
+            await session.closed.wait()
+
+    async def heard(self, action: str) -> dict[str, Any]:
+        """The first command of that action, once it has come."""
+        async with asyncio.timeout(10), self._arrival:
+            await self._arrival.wait_for(lambda: any(command["action"] == action for command in self.commands))
+        return next(command for command in self.commands if command["action"] == action)
 
     def begin_epoch(self, topic: str, epoch: str) -> None:
         self.topics[topic] = Topic(topic, epoch=epoch)
@@ -167,7 +175,13 @@ class FakeServer:
         ]
         return web.json_response({"topics": found, "next": None})
 
-    async def _file(self, root: Path, name: str) -> web.StreamResponse:
+    async def _vendor_file(self, request: web.Request) -> web.StreamResponse:
+        return self._file(self.vendor, request.match_info["name"])
+
+    async def _page_file(self, request: web.Request) -> web.StreamResponse:
+        return self._file(self.web_root, request.match_info["name"])
+
+    def _file(self, root: Path, name: str) -> web.StreamResponse:
         path = (root / (name or "index.html")).resolve()
         if not path.is_file() or root.resolve() not in path.parents:
             raise web.HTTPNotFound
@@ -188,10 +202,13 @@ class FakeServer:
                     await self._command(session, json.loads(message.data))
         finally:
             self.sessions.remove(session)
+            session.closed.set()
         return socket
 
     async def _command(self, session: Session, command: dict[str, Any]) -> None:
-        self.commands.append(command)
+        async with self._arrival:
+            self.commands.append(command)
+            self._arrival.notify_all()
         if self.mute:
             return
         if command["action"] == "subscribe":

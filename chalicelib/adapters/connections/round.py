@@ -61,6 +61,7 @@ class Round:
         self._active = len(self._lanes)  # lanes whose end is not known yet
         self._payloads: dict[bytes, tuple[bytes, bytes]] = {}
         self._opening: set[asyncio.Task[Link[Lane]]] = set()
+        self._pump_due = False
         self._refusals = 0  # connects that failed in a row
         self._open_after = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -95,14 +96,10 @@ class Round:
             self._advance(ticket)
         else:
             self._failed(ticket, status, link.body)
-        if not link.is_open:
-            self._pump()
-            return
-        lane = self._next()
-        if lane is None:
-            self._pool.give(link)
-        else:
-            self._send(link, lane)
+        self._pool.give(link)
+        if not self._pump_due:
+            self._pump_due = True
+            self._loop.call_soon(self._pump)
 
     def lost(self, link: Link[Lane], ticket: Lane, *, stale: bool) -> None:
         if stale and not self._stopped:
@@ -179,6 +176,7 @@ class Round:
 
     def _pump(self) -> None:
         """Give work to every link that can be had."""
+        self._pump_due = False
         while self._ready:
             link = self._pool.take()
             if link is None and not self._may_open():

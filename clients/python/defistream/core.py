@@ -179,14 +179,17 @@ class Core:
 
     def _notice(self, frame: Mapping[str, Any], now: float) -> None:
         self._note("notice", None, str(frame.get("message", "")), frame)
-        if frame.get("name") == "resubscribe" and not self._resumer.joining:
-            self._resume_all(now)
+        if frame.get("name") == "resubscribe":
+            self._resume_all(now)  # even while renewing: part of that may have been lost with the session
         elif frame.get("name") == "going_away":
             self.lost = "going_away"
 
     def _reply(self, frame: Mapping[str, Any], now: float, wall: datetime) -> None:
-        command = self._pending.pop(frame.get("id"), None)  # type: ignore[arg-type]
-        if command is None:
+        id = frame.get("id")
+        if id is None and len(self._pending) == 1:
+            id = next(iter(self._pending))  # refused before its id was read: it can only be this one
+        command = self._pending.pop(id, None)  # type: ignore[arg-type]
+        if command is None or id is None:
             return
         if frame.get("ok"):
             result = frame.get("result") or {}
@@ -195,9 +198,9 @@ class Core:
             if command.internal:
                 self._resumer.done(command.part)
             else:
-                self._replies.append(Reply(frame["id"], result))
+                self._replies.append(Reply(id, result))
         else:
-            self._refused(frame["id"], command, from_reply(frame.get("error") or {}), now)
+            self._refused(id, command, from_reply(frame.get("error") or {}), now)
 
     def _joined(self, command: Pending, result: Mapping[str, Any], now: float) -> None:
         part = command.part

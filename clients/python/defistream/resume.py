@@ -26,11 +26,6 @@ class Resumer:
         self._failures = 0
 
     @property
-    def joining(self) -> bool:
-        """Whether subscriptions are being renewed already."""
-        return any(part.joins for part in (*self._under_way, *(part for _, part in self._waiting)))
-
-    @property
     def due_at(self) -> float | None:
         """When the next waiting part may be sent; None if that depends on a reply."""
         if len(self._under_way) >= WINDOW:

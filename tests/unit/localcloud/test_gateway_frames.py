@@ -1,5 +1,7 @@
 """Frames as bytes: what a client library would never send, and any way of cutting what it does."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,14 @@ def test_messages_survive_any_cut(messages, cut):
     parser = FrameParser()
     pieces = [stream[start : start + cut] for start in range(0, len(stream), cut)]
     assert [found for piece in pieces for found in parser.feed(piece)] == [(TEXT, message) for message in messages]
+
+
+@given(st.binary(max_size=2000))
+def test_rubbish_is_nothing_worse_than_a_frame_error(rubbish):
+    parser = FrameParser()
+    for start in range(0, len(rubbish), 100):
+        with contextlib.suppress(FrameError):
+            list(parser.feed(rubbish[start : start + 100]))
 
 
 def test_a_ping_may_come_between_the_fragments_of_a_message():

@@ -234,11 +234,13 @@ async def test_idle_and_old_connections_go_away(limit):
 
 
 async def test_traffic_keeps_a_connection_from_being_idle():
-    async with running(idle_s=0.4) as gateway, connect(gateway.ws_url) as socket:
-        for _ in range(6):
+    loop = asyncio.get_running_loop()
+    async with running(idle_s=0.5) as gateway, connect(gateway.ws_url) as socket:
+        end = loop.time() + 0.8
+        while loop.time() < end:
             await socket.send("x")
             await socket.recv()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
         assert gateway.connections == 1
 
 
@@ -279,10 +281,59 @@ async def test_a_client_that_leaves_during_connect_is_disconnected():
         await functions.called("connect")
         attempt.cancel()
         await asyncio.gather(attempt, return_exceptions=True)
-        await asyncio.sleep(0.05)
         release.set()
         event = await functions.called("disconnect")
         assert event["requestContext"]["disconnectStatusCode"] == 1006
+
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+async def test_a_frame_that_comes_with_the_handshake_is_not_lost():
+    async with running() as gateway:
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        writer.write(HANDSHAKE + b"\x81\x82\0\0\0\0hi")
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head  # RFC 6455's own example
+            assert await reader.readexactly(4) == b"\x81\x02HI"
+        writer.close()
+
+
+async def test_a_client_that_does_not_read_is_not_read_either():
+    """Its answers would fill the gateway's memory."""
+    functions = Functions(message=lambda event: {"statusCode": 200, "body": "x" * 100_000})
+    async with running(functions) as gateway:
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        writer.write(HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()
+        for _ in range(1000):  # 100 MB of answers
+            writer.write(b"\x81\x82\0\0\0\0hi")
+        await until(lambda: next(iter(gateway.registry)).buffered_bytes > 0)
+        async with connect(gateway.ws_url) as other:  # served meanwhile
+            await other.send("x")
+            assert len(await other.recv()) == 100_000
+        assert next(iter(gateway.registry)).buffered_bytes < 70 * 100_000
+        assert len(functions.events["message"]) < 300
+        writer.transport.abort()
+
+
+async def test_a_flood_over_the_account_rate_ends_only_the_flooder():
+    limits = GatewayLimits(requests_per_s=0.001, burst=3)
+    functions = Functions()
+    async with running(functions, limits=limits) as gateway, connect(gateway.ws_url) as other:
+        reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
+        writer.write(HANDSHAKE + b"\x81\x82\0\0\0\0hi" * 5000)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        assert (1008).to_bytes(2, "big") + b"Too many requests" in answer
+        assert len(functions.events["message"]) == 1
+        await (await other.ping())
+        writer.close()
 
 
 async def test_stop_sends_everyone_away_and_disconnects_them():
@@ -298,3 +349,14 @@ async def test_stop_sends_everyone_away_and_disconnects_them():
 async def test_a_plain_request_is_told_to_upgrade():
     async with running() as gateway, aiohttp.ClientSession() as http, http.get(f"{gateway.url}/ws") as response:
         assert response.status == 426
+
+
+async def test_stop_does_not_wait_for_a_handshake_that_hangs():
+    functions = Functions(connect=lambda event: asyncio.sleep(60))
+    async with running(functions) as gateway:
+        attempt = asyncio.create_task(connect(gateway.ws_url).__aenter__())
+        await functions.called("connect")
+        async with asyncio.timeout(5):
+            await gateway.stop()
+            with pytest.raises(Exception, match=r"."):
+                await attempt

@@ -4,67 +4,36 @@ import asyncio
 import hashlib
 import json
 import os
-import socket
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import boto3
 import pytest
 
 from localcloud.eventsource import EventSourceError
 from localcloud.functions import FunctionSpec
+from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY, Ministack
 from localcloud.pollers import Pollers
+from localcloud.processes import free_port
 from localcloud.runtime import Runtime
 from localcloud.sqs import SqsClient, SqsError
 
-ROOT = Path(__file__).parents[3]
-MINISTACK_PYTHON = os.environ.get("MINISTACK_PYTHON", str(ROOT / ".venv/ministack/bin/python"))
-REGION = "us-east-1"
 
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture(scope="module")
+def ministack(tmp_path_factory):
+    server = Ministack(tmp_path_factory.mktemp("ministack"))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(server.start())
+    yield server
+    loop.run_until_complete(server.stop())
+    loop.close()
 
 
 @pytest.fixture(scope="module")
-def ministack_url(tmp_path_factory):
-    port = free_port()
-    own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1"}
-    folder = tmp_path_factory.mktemp("ministack")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [MINISTACK_PYTHON, "-m", "ministack"], env={**os.environ, **own}, cwd=folder, stdout=log, stderr=log
-        )
-    try:
-        wait_for_port(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def wait_for_port(port, process, timeout_s=30):
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert process.poll() is None, "ministack ended"
-        assert time.monotonic() < deadline, "ministack does not answer"
-        time.sleep(0.02)
-
-
-@pytest.fixture(scope="module")
-def sqs(ministack_url):
-    return boto3.client(
-        "sqs", endpoint_url=ministack_url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
-    )
+def sqs(ministack):
+    return ministack.client("sqs")
 
 
 @pytest.fixture
@@ -121,11 +90,11 @@ class Function:
 
 
 @pytest.fixture
-async def polled(ministack_url, queue):
+async def polled(ministack, queue):
     """Start pollers of this test's queue; they are stopped at its end."""
     started = []
 
-    async def start(invoke, *, reports=True, slots=10, url=ministack_url, **fields):
+    async def start(invoke, *, reports=True, slots=10, url=ministack.url, **fields):
         spec = FunctionSpec("process", "app.process", **{"timeout_s": 1, "queue": queue, **fields})
         pollers = Pollers(
             [spec, FunctionSpec("other", "app.other")],
@@ -134,6 +103,7 @@ async def polled(ministack_url, queue):
             invoke=invoke,
             slots={"process": slots},
             reports_failures=["process"] if reports else [],
+            credentials=(ACCESS_KEY, SECRET_KEY),
         )
         await pollers.start()
         started.append(pollers)
@@ -183,6 +153,14 @@ async def becomes(depth, wanted, timeout_s=15):
             await asyncio.sleep(0.02)
 
 
+async def counts(poller, *, deleted, left):
+    """The queue is empty a moment before the poller has read so."""
+    async with asyncio.timeout(5):
+        while poller.in_flight:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    assert (poller.counts.deleted, poller.counts.left) == (deleted, left)
+
+
 def failing(*bodies):
     """Answers that report the messages with these bodies."""
 
@@ -222,16 +200,16 @@ async def test_only_the_reported_message_comes_back_and_dies_after_its_receives(
     poller = await polled(function)
     await send("good", "bad", "fine")
     await function.until(lambda: function.bodies.count("bad") == 3)
-    counts = [
+    receives = [
         record["attributes"]["ApproximateReceiveCount"]
         for event in function.events
         for record in event["Records"]
         if record["body"] == "bad"
     ]
-    assert counts == ["1", "2", "3"]
+    assert receives == ["1", "2", "3"]
     await becomes(depth, (0, 1))
     assert sorted(function.bodies) == ["bad", "bad", "bad", "fine", "good"]
-    assert (poller.counts.deleted, poller.counts.left) == (2, 3)
+    await counts(poller, deleted=2, left=3)
 
 
 async def test_a_failed_message_is_invisible_until_its_timeout_ends(polled, send):
@@ -261,7 +239,7 @@ async def test_a_batch_that_fails_whole_comes_back_whole(polled, send, depth, an
     await send("only")
     await function.until(lambda: len(function.bodies) == 2)
     await becomes(depth, (0, 0))
-    assert (poller.counts.deleted, poller.counts.left) == (1, 1)
+    await counts(poller, deleted=1, left=1)
 
 
 async def test_without_reporting_any_answer_deletes_all(polled, send, depth):
@@ -415,9 +393,9 @@ class Relay:
         writer.close()
 
 
-async def test_an_outage_of_sqs_is_logged_once_and_survived(polled, send, depth, ministack_url, caplog):
+async def test_an_outage_of_sqs_is_logged_once_and_survived(polled, send, depth, ministack, caplog):
     function = Function()
-    async with Relay(int(ministack_url.rpartition(":")[2])) as relay:
+    async with Relay(ministack.port) as relay:
         await polled(function, url=f"http://127.0.0.1:{relay.port}")
         await send("before")
         await becomes(depth, (0, 0))
@@ -469,8 +447,8 @@ async def test_a_worker_killed_in_mid_job_has_its_message_delivered_again(polled
         await runtime.stop()
 
 
-async def test_the_client_names_sqs_errors(ministack_url):
-    client = SqsClient(ministack_url, region=REGION)
+async def test_the_client_names_sqs_errors(ministack):
+    client = SqsClient(ministack.url, region=REGION)
     await client.open()
     with pytest.raises(SqsError) as refused:
         await client.queue("nothing-here")

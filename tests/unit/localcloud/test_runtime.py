@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from localcloud.functions import FunctionSpec
 from localcloud.runtime import Runtime, RuntimeStoppedError, UnknownFunctionError
@@ -363,3 +364,16 @@ async def test_an_interrupt_at_the_terminal_reaches_only_the_parent(runtime):
     pid = (await runtime.invoke("count", 0)).payload["pid"]
     assert os.getsid(pid) != os.getsid(0)
     assert os.getpgid(pid) != os.getpgid(0)
+
+
+def test_it_runs_on_uvloop_as_well(project):
+    async def scenario():
+        runtime = Runtime(specs(waits=0.3), env={}, project_dir=project)
+        await runtime.start()
+        answers = await asyncio.gather(
+            runtime.invoke("count", 1), runtime.invoke("leaves", 1), runtime.invoke("waits", str(project / "never"))
+        )
+        await runtime.stop()
+        return [answer.error and answer.error["errorType"] for answer in answers]
+
+    assert uvloop.run(scenario()) == [None, "Runtime.ExitError", "Sandbox.Timedout"]

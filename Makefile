@@ -1,0 +1,39 @@
+# make run: the platform and its page.  make test: everything that is checked.
+PYTHON ?= python3
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types imports unit bench clean
+
+help: ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## prepare .venv (a second time takes a second)
+	@$(PYTHON) scripts/setup.py
+
+run: setup ## run the platform with recorded figures; ARGS="--from 2022-05-07" and so on
+	@$(VENV)/python -m localcloud $(ARGS)
+
+test: setup lint types imports ## run every check and every test
+	@$(VENV)/python -m pytest $(ARGS)
+
+lint: setup ## style
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+
+types: setup ## types, strict on what runs in Lambda
+	@$(VENV)/mypy
+
+imports: setup ## the direction of imports
+	@$(VENV)/lint-imports --no-cache | tail -n 2
+
+unit: setup ## the tests that need no server
+	@$(VENV)/python -m pytest tests/unit $(ARGS)
+
+bench: setup ## the benchmarks, one JSON object each
+	@$(VENV)/python -m benchmarks.process --json
+	@$(VENV)/python -m benchmarks.deliver --json
+	@$(VENV)/python -m benchmarks.stream --connections 1000 --json
+
+clean: ## remove what setup and the tools made
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
