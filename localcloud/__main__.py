@@ -22,7 +22,7 @@ from localcloud.gateway.throttle import GatewayLimits
 from localcloud.ministack import REGION
 
 EPILOG = """
-what runs: a real Redis, a PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every handler
+what runs: Redis, PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every handler
 of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway that
 behaves like API Gateway, and a server that replays recorded figures in DefiLlama's own shapes. All on 127.0.0.1.
 

@@ -40,7 +40,8 @@ class Poller:
     """One event source mapping.
 
     It receives only while fewer than ``slots`` batches are at work, so that no message's visibility runs out
-    in a line of our own.
+    in a line of our own. A long poll lasts ``wait_s`` (1 to 20) and is never broken off by ``pause`` or in the grace
+    of ``stop``: SQS would hand its next message to a connection that is gone, and hide it for the visibility time-out.
     """
 
     def __init__(

@@ -26,6 +26,7 @@ const KEYS = {
 export class Table {
   #views = new Map();
   #dirty = new Set();
+  #known = new Set(); // every row of this tab when it was last arranged, listed or not
   #order = [];
   #sortedAt = 0;
   #stale = true; // the set of listed rows may differ from what is shown
@@ -56,7 +57,7 @@ export class Table {
   changed(rows) {
     for (const row of rows) {
       this.#dirty.add(row);
-      if (!this.#views.has(row.topic)) this.#stale = true;
+      if (row.tab === this.tab && !this.#known.has(row)) this.#stale = true;
     }
     this.schedule();
   }
@@ -136,6 +137,7 @@ export class Table {
     this.#sortedAt = now;
     const words = this.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [...this.market.rows.values()].filter((row) => row.tab === this.tab && row.update);
+    this.#known = new Set(rows);
     const matching = rows.filter((row) => words.every((word) => row.search.includes(word)));
     matching.sort(compareBy(this.sort));
     this.#order = matching.slice(0, this.limit);

@@ -50,8 +50,7 @@ class Integration:
         try:
             invocation = task.result()
         except Exception as error:
-            log.warning("%s could not be invoked: %r", function, error)
-            raise IntegrationError(str(error)) from error
+            raise IntegrationError(f"{function} could not be invoked: {error!r}") from error
         if invocation.error is not None:
             raise IntegrationError(str(invocation.error.get("errorMessage", "")))
         return invocation.payload

@@ -185,8 +185,8 @@ class WebSocketApi:
         try:
             event = events.disconnect_event(self._api, client, code, reason)
             await self._integration.call("disconnect", event)
-        except IntegrationError as error:  # best effort: nobody is left to be told
-            log.warning("$disconnect failed: %s", error)
+        except IntegrationError as error:  # best effort: nobody is left to be told, and at the end no function either
+            log.log(logging.DEBUG if self._stopping else logging.WARNING, "$disconnect failed: %s", error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

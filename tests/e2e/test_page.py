@@ -473,8 +473,8 @@ CONTRAST = """() => {
   const pairs = [
     ["text", "surface"], ["text", "hover"], ["text", "accent-tint"], ["muted", "surface"], ["muted", "raised"],
     ["muted", "hover"], ["muted", "accent-tint"], ["up", "surface"], ["up", "up-tint"],
-    ["up", "accent-tint"],    ["down", "surface"], ["down", "down-tint"], ["down", "accent-tint"], ["warn", "warn-tint"],
-    ["on-accent", "accent"], ["flat", "surface"],
+    ["up", "hover"], ["up", "accent-tint"], ["down", "surface"], ["down", "down-tint"], ["down", "hover"],
+    ["down", "accent-tint"], ["warn", "warn-tint"], ["on-accent", "accent"], ["flat", "surface"], ["flat", "hover"],
   ];
   return Math.min(...pairs.map(([a, b]) => ratio(a, b)));
 }"""

@@ -38,12 +38,12 @@ def sqs(ministack):
 
 @pytest.fixture
 def queue(sqs, request):
-    """A queue of this test's own; messages come back after a second, and are dead after three receives."""
+    """A queue of this test's own, whose messages are dead after three receives."""
     name = f"q{abs(hash(request.node.name))}"
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "3"})
-    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "1", "RedrivePolicy": redrive})["QueueUrl"]
+    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "30", "RedrivePolicy": redrive})["QueueUrl"]
     yield name
     sqs.delete_queue(QueueUrl=url)
     sqs.delete_queue(QueueUrl=dead)
@@ -141,10 +141,10 @@ def depth(sqs, queue):
 
 
 @pytest.fixture
-def patient(sqs, queue):
-    """Messages stay invisible for long enough to be gathered in a window."""
+def impatient(sqs, queue):
+    """What fails comes back after a second."""
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30"})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
 
 
 async def becomes(depth, wanted, timeout_s=15):
@@ -195,6 +195,7 @@ async def test_messages_become_lambdas_event_and_are_deleted(polled, send, depth
     await becomes(depth, (0, 0))
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_only_the_reported_message_comes_back_and_dies_after_its_receives(polled, send, depth):
     function = Function(failing("bad"))
     poller = await polled(function)
@@ -212,6 +213,7 @@ async def test_only_the_reported_message_comes_back_and_dies_after_its_receives(
     await counts(poller, deleted=2, left=3)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_failed_message_is_invisible_until_its_timeout_ends(polled, send):
     function = Function(failing("bad"))
     times = []
@@ -223,6 +225,7 @@ async def test_a_failed_message_is_invisible_until_its_timeout_ends(polled, send
     assert times[1] - times[0] > 0.9
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -250,6 +253,7 @@ async def test_without_reporting_any_answer_deletes_all(polled, send, depth):
     assert sorted(function.bodies) == ["bad", "good"]
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_crash_of_the_runtime_loses_nothing(polled, send, depth):
     answers = iter([ConnectionError()])
 
@@ -281,7 +285,6 @@ async def test_no_more_batches_at_work_than_slots(polled, send, depth):
     assert function.most == 2
 
 
-@pytest.mark.usefixtures("patient")
 async def test_a_window_gathers_a_large_batch(polled, send, depth):
     function = Function()
     await polled(function, batch_size=25, window_s=3)
@@ -291,7 +294,6 @@ async def test_a_window_gathers_a_large_batch(polled, send, depth):
     assert len(function.events) == 1
 
 
-@pytest.mark.usefixtures("patient")
 async def test_a_window_that_closes_invokes_with_what_there_is(polled, send, depth):
     function = Function()
     await polled(function, batch_size=25, window_s=1)
@@ -340,7 +342,7 @@ async def test_stop_does_not_wait_for_ever(polled, send, depth):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"timeout_s": 2}, "visibility timeout of 1 s"),
+        ({"timeout_s": 31}, "visibility timeout of 30 s"),
         ({"batch_size": 11}, "batching window"),
         ({"maximum_concurrency": 1}, "within 2 and 1000"),
         ({"queue": "absent"}, "QueueDoesNotExist"),
@@ -393,7 +395,9 @@ class Relay:
         writer.close()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_outage_of_sqs_is_logged_once_and_survived(polled, send, depth, ministack, caplog):
+    """A message that the cut long poll had taken comes back with its visibility."""
     function = Function()
     async with Relay(ministack.port) as relay:
         await polled(function, url=f"http://127.0.0.1:{relay.port}")
@@ -426,6 +430,7 @@ def process(event, context):
 """
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_worker_killed_in_mid_job_has_its_message_delivered_again(polled, send, depth, tmp_path):
     (tmp_path / "app.py").write_text(APP)
     spec = FunctionSpec("process", "app.process", timeout_s=10)
