@@ -44,7 +44,7 @@ def poll(event: Any) -> dict[str, Any]:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: Any) -> dict[str, Any]:
-    return schedules.sweep(event, container().conflation)
+    return schedules.sweep(event, container().conflation, container().sessions)
 
 
 @app.on_sqs_message(queue="events", batch_size=10)  # more than 10 would need a window of a second

@@ -74,6 +74,7 @@ class Seen:
     key: tuple[str, str, int]
     value: str
     published_at: float
+    sent_at: float
     snapshot: bool
 
 
@@ -82,11 +83,13 @@ def decode(frame: bytes) -> list[Seen]:
     message = json.loads(frame)
     if message.get("type") != "updates":
         return []
+    sent_at = datetime.fromisoformat(message["sent_at"]).timestamp()
     return [
         Seen(
             (raw["topic"], raw["epoch"], raw["offset"]),
             raw["value"],
             datetime.fromisoformat(raw["published_at"]).timestamp(),
+            sent_at,
             raw.get("snapshot", False),
         )
         for raw in message["updates"]
@@ -101,6 +104,7 @@ class Tally:
         self._values: dict[tuple[str, str, int], str] = {}
         self._per_connection: dict[int, Counter[tuple[str, str, int]]] = {}
         self.delays_s = array("d")
+        self.sent_s = array("d")  # published to handed to the gateway: the part that is not the gateway's
         self.frames = 0
         self.updates = 0
 
@@ -120,6 +124,7 @@ class Tally:
             if got[seen.key] == 1:
                 self._values[seen.key] = seen.value
                 self.delays_s.append(at - seen.published_at)
+                self.sent_s.append(seen.sent_at - seen.published_at)
                 self.updates += 1
 
     def begin(self) -> float | None:
@@ -127,7 +132,7 @@ class Tally:
         longest = percentile(self.delays_s, 100)
         self._per_connection.clear()
         self._values.clear()
-        self.delays_s = array("d")
+        self.delays_s, self.sent_s = array("d"), array("d")
         self.frames = self.updates = 0
         return longest
 
@@ -146,6 +151,8 @@ class Tally:
             "p95_ms": percentile(self.delays_s, 95),
             "p99_ms": percentile(self.delays_s, 99),
             "max_ms": percentile(self.delays_s, 100),
+            "sent_p50_ms": percentile(self.sent_s, 50),
+            "sent_p95_ms": percentile(self.sent_s, 95),
             "expected": expected,
             "received": received,
             "lost": expected - received,

@@ -31,7 +31,8 @@ STALLED_S = 10.0
 _EPILOG = """\
 The delay is from `published_at` (when the change was sequenced) to the moment its bytes were read by the
 client's process, by the same machine's clock. `first_ms` is the longest delay of a first batch, which starts
-the workers and is not in the other figures. `expected` is changes x connections; every one is looked for, and
+the workers and is not in the other figures; `sent_…` is the part of the delay until the frame was handed to
+the gateway. `expected` is changes x connections; every one is looked for, and
 counted again if it came again. Exit code 0 if nothing was lost or repeated and p95 is below --limit-ms, else 1.
 
 examples

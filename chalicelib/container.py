@@ -133,6 +133,7 @@ class Container:
             sessions=self._sessions,
             connections=lambda: self.connections,
             tiers=self.settings.tiers,
+            jobs=self.jobs,
             connection_seconds=self.settings.connection_seconds,
             now=utc_now,
         )

@@ -117,8 +117,8 @@ def _csv(text: str) -> tuple[str, ...]:
 def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         value = convert(text)
-        if value <= 0:
-            raise ValueError("must be above zero")
+        if not 0 < value < float("inf"):
+            raise ValueError("must be a number above zero")
         return value
 
     return parse
@@ -159,6 +159,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "COINS_PER_REQUEST": _positive(int),
     "SOURCE_TIMEOUT_S": _positive(float),
     "SESSION_SECONDS": _positive(int),
+    "CONNECTION_SECONDS": _positive(int),
     "TOKEN_SECONDS": _positive(int),
     "ANONYMOUS_TOKENS_PER_MINUTE": _positive(int),
     "POSTS_PER_JOB": _positive(int),

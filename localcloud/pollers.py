@@ -173,7 +173,8 @@ class Poller:
                 self.counts.errors += 1
                 done = []
             self.counts.left += len(batch) - len(done)
-            self.counts.deleted += await self._queue.delete([message["ReceiptHandle"] for message in done])
+            deleted = await self._queue.delete([message["ReceiptHandle"] for message in done])
+            self.counts.deleted += deleted  # not in one line: that would read the count before it waits
         except Exception:  # noqa: BLE001 - one bad batch must not end the mapping; it comes back
             _log.exception("%s: a batch was left in its queue", self._spec.name)
         finally:

@@ -15,6 +15,7 @@ export class TopicTrack {
     this.topic = topic;
     this.epoch = null;
     this.highest = -1; // highest offset accepted in this epoch
+    this.shown = -1; // highest offset shown: a snapshot may run ahead of the replay that it overtakes
     this.floor = -1; // what is at or below was before our time and is not owed to us
     this.seen = new Set();
     this.missing = new Set();
@@ -77,7 +78,7 @@ export class TopicTrack {
   #start(update, outcome) {
     if (this.epoch !== null) this.retired = [...this.retired, this.epoch].slice(-EPOCHS_LIMIT);
     this.epoch = update.epoch;
-    this.highest = update.offset;
+    this.highest = this.shown = update.offset;
     this.floor = update.snapshot ? update.offset : (update.prev ?? update.offset - 1);
     this.seen = new Set([update.offset]);
     this.missing.clear();
@@ -87,12 +88,14 @@ export class TopicTrack {
   }
 
   #snapshot({ offset }) {
+    const outcome = offset > this.shown ? "next" : "known";
+    this.shown = Math.max(this.shown, offset);
+    // What a snapshot jumps over is owed to us only if a resume has promised it: then it proves nothing was received.
+    if (this.replay !== null && offset <= this.replay.to) return verdict(outcome);
     const gap = this.#arrived(offset);
-    if (offset <= this.highest) return verdict("known", { gap });
-    this.highest = offset;
-    // A snapshot jumps; what it jumps over is owed to us only while a resume is being answered.
-    if (!this.missing.size && !this.replay) this.floor = Math.max(this.floor, offset);
-    return verdict("next", { gap });
+    this.highest = Math.max(this.highest, offset);
+    if (!this.missing.size) this.floor = Math.max(this.floor, offset);
+    return verdict(outcome, { gap });
   }
 
   #live({ offset, prev }, now) {
@@ -106,8 +109,9 @@ export class TopicTrack {
       if (gap !== null) gap = null; // one hole closed and another opened: still the same gap
       else if (told) gap = "opened";
     }
-    const outcome = offset > this.highest ? "next" : "late";
+    const outcome = offset > this.shown ? "next" : "late";
     this.highest = Math.max(this.highest, offset);
+    this.shown = Math.max(this.shown, offset);
     return verdict(outcome, { gap, replayed });
   }
 

@@ -103,6 +103,7 @@ function paintTape() {
   setText(byId("tape"), `Replaying recorded data: ${formatDate(market.tapeAt)}.${marks}`);
 }
 
+addEventListener("hashchange", () => location.reload()); // another key, another session
 byId("theme").addEventListener("click", () => theme.toggle());
 byId("retry").addEventListener("click", () => stream.connection.reconnect("asked for by hand"));
 labelTheme();

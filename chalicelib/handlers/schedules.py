@@ -11,6 +11,7 @@ from chalicelib.telemetry import invocation
 if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.ingest import Ingest
+    from chalicelib.services.sessions import ManageSessions
 
 
 def poll(event: Any, service: Ingest) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
         return answer
 
 
-def sweep(event: Any, service: Conflation) -> dict[str, Any]:
-    """Flush the slots whose tick was lost."""
+def sweep(event: Any, conflation: Conflation, sessions: ManageSessions) -> dict[str, Any]:
+    """Flush the slots whose tick was lost; announce the end of connections that are old."""
     with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
-        return {"overdue": len(service.sweep())}
+        return {"overdue": len(conflation.sweep()), "ending": sessions.announce_endings()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from chalicelib.domain.filters import Group
@@ -33,7 +35,7 @@ class FilterSpec(msgspec.Struct, forbid_unknown_fields=True):
 
 class Position(msgspec.Struct):
     epoch: str
-    offset: int
+    offset: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class Subscribe(msgspec.Struct, tag_field="action", tag="subscribe"):
@@ -144,10 +146,11 @@ def group_of(rate: str, spec: FilterSpec | None) -> Group:
 def _rung(spec: FilterSpec) -> str:
     if spec.min_change_pct is None:
         return ""
-    text = f"{spec.min_change_pct:g}" if not isinstance(spec.min_change_pct, str) else spec.min_change_pct
-    if text not in FILTER_RUNGS:
-        raise BadFilterError(f"min_change_pct is one of {', '.join(FILTER_RUNGS)}")
-    return text
+    for rung in FILTER_RUNGS:
+        # Compared as they are: to format a number would round it, and an integer may be too large for that.
+        if spec.min_change_pct in (rung, float(rung)):
+            return rung
+    raise BadFilterError(f"min_change_pct is one of {', '.join(FILTER_RUNGS)}")
 
 
 def _names(names: list[str]) -> tuple[str, ...]:

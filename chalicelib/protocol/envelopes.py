@@ -18,7 +18,10 @@ from chalicelib.errors import PoisonError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+VERSION = 1
 MAX_RECORDS = 100
+MAX_NAME_LENGTH = 100  # of a source, chain or category: they travel in updates and filters
+MAX_CHAINS = 1000
 MAX_MESSAGE_BYTES = 200_000  # a message's room: SQS takes 1 MiB, SNS 256 KiB, attributes included
 
 
@@ -85,7 +88,9 @@ class TickMessage(msgspec.Struct):
 
 _encoder = msgspec.json.Encoder()
 _record = msgspec.json.Decoder(ObservationRecord)
-_messages: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)}
+_messages: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)
+}
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -96,8 +101,10 @@ def decode(kind: type[T], body: str | bytes) -> T:
     """A queue message's body. Raises PoisonError if it is not one of this kind and version."""
     try:
         message = _messages[kind].decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise PoisonError(f"not a {kind.__name__}: {error}") from error
+    if message.v != VERSION:
+        raise PoisonError(f"version {message.v} of {kind.__name__} is not {VERSION}")
     return cast(T, message)
 
 
@@ -105,24 +112,34 @@ def decode_record(raw: msgspec.Raw) -> Observation:
     """One observation. Raises PoisonError, which says what is wrong with it."""
     try:
         record = _record.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise PoisonError(f"not an observation: {error}") from error
     if not 1 <= len(record.id) <= 64:
         raise PoisonError("an id has 1 to 64 characters")
     if not is_topic(record.topic):
         raise PoisonError(f"not a topic: {record.topic!r:.60}")
-    if record.observed_at.tzinfo is None:
-        raise PoisonError("observed_at has no time zone")
+    names = [record.source, record.category or "", *record.chains]
+    if len(record.chains) > MAX_CHAINS or any(len(name) > MAX_NAME_LENGTH for name in names):
+        raise PoisonError(f"more than {MAX_CHAINS} chains, or a name of more than {MAX_NAME_LENGTH} characters")
     return Observation(
         id=record.id,
         topic=record.topic,
         value=parse_value(record.value),
-        observed_at=record.observed_at.astimezone(UTC),
+        observed_at=_in_utc(record.observed_at),
         source=record.source,
         confidence=None if record.confidence is None else parse_value(record.confidence),
         chains=tuple(record.chains),
         category=record.category,
     )
+
+
+def _in_utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise PoisonError("observed_at has no time zone")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:  # the first and last hours of the calendar, in another zone
+        raise PoisonError(f"observed_at is out of range: {at.isoformat()}") from error
 
 
 def encode_observations(observations: Iterable[Observation]) -> Iterable[bytes]:

@@ -18,6 +18,8 @@ from chalicelib.ports import Recipients
 from chalicelib.protocol.envelopes import MAX_MESSAGE_BYTES, DeliveryJob, Frame, encode
 from chalicelib.protocol.pushes import FRAME_OVERHEAD_BYTES, encode_update
 
+FRAME_KEYS_BYTES = 32  # {"to":[],"message":},
+
 # One encoded update: the index of its change, the prev that it carries.
 Variant = tuple[int, int | None]
 
@@ -107,7 +109,7 @@ class JobBuilder:
 
     def add_message(self, message: bytes, connections: Sequence[str]) -> None:
         """One whole message, a notice say."""
-        addresses = _addresses(connections)
+        addresses = FRAME_KEYS_BYTES + _addresses(connections)
         job = self._room(len(message) + addresses, len(connections))
         job.frames.append(Frame(to=list(connections), message=msgspec.Raw(message)))
         self._size += len(message) + addresses
@@ -125,7 +127,7 @@ class JobBuilder:
             yield frame
 
     def _place(self, frame: Sequence[bytes], connections: Sequence[str], sources: Iterable[str]) -> None:
-        fixed = _addresses(connections) + 6 * len(frame)
+        fixed = FRAME_KEYS_BYTES + _addresses(connections) + 6 * len(frame)
         new = sum(len(update) + 1 for update in frame if update not in self._index)
         job = self._room(new + fixed, len(connections))
         for update in frame:

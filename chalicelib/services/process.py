@@ -118,10 +118,15 @@ class ProcessObservations:
         sequenced = self._stream.sequence(observations)
         changes: list[Change] = []
         came_from: dict[int, list[str]] = {}
+        places: dict[tuple[str, str, int], int] = {}
         for change, source in zip(sequenced.changes, sources, strict=True):
-            if change is not None:
-                came_from[len(changes)] = [source]
+            if change is None:
+                continue
+            # A message that came twice in one batch gives the same change twice: it is told once, for both.
+            place = places.setdefault((change.topic, change.epoch, change.offset), len(changes))
+            if place == len(changes):
                 changes.append(change)
+            came_from.setdefault(place, []).append(source)
         report.changes = len(changes)
         metrics.count("ChangesPublished", len(changes))
         if sequenced.ticks:

@@ -7,12 +7,18 @@ from datetime import datetime
 
 import structlog
 
-from chalicelib.errors import TooManyConnectionsError
-from chalicelib.ports import Connections, Identity, Session, Sessions
+from chalicelib.errors import StoreDownError, TooManyConnectionsError
+from chalicelib.ports import Connections, Identity, JobQueue, Session, Sessions
+from chalicelib.protocol.pushes import encode_notice
+from chalicelib.services.fanout import JobBuilder, encode_jobs
 from chalicelib.settings import Tier
 from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
+
+# Records outlive the gateway's two hours by ten minutes; the end is announced five minutes before.
+SLACK_S = 600
+NOTICE_S = 300
 
 
 class ManageSessions:
@@ -28,12 +34,14 @@ class ManageSessions:
         sessions: Sessions,
         connections: Callable[[], Connections],
         tiers: Mapping[str, Tier],
+        jobs: JobQueue,
         connection_seconds: int,
         now: Callable[[], datetime],
     ) -> None:
         self._sessions = sessions
         self._connections = connections
         self._tiers = tiers
+        self._jobs = jobs
         self._connection_seconds = connection_seconds
         self._now = now
 
@@ -63,3 +71,22 @@ class ManageSessions:
         """Raises StoreDownError."""
         known = self._sessions.forget(connections)
         metrics.count("ConnectionsEnded", known)
+
+    def announce_endings(self) -> int:
+        """Tell connections that are about to reach their age limit to reconnect; returns how many.
+
+        At least once each. Raises StoreDownError.
+        """
+        before_ms = int((self._now().timestamp() + SLACK_S + NOTICE_S) * 1000)
+        ending = self._sessions.ending(before_ms)
+        if not ending:
+            return 0
+        text = "this connection reaches its two-hour limit in 5 minutes: reconnect and resume"
+        notice = encode_notice("going_away", text, self._now())
+        builder = JobBuilder(frame_bytes=32_768, posts_per_job=500)
+        for start in range(0, len(ending), 500):
+            builder.add_message(notice, ending[start : start + 500])
+        if self._jobs.send(encode_jobs(builder.jobs)):
+            raise StoreDownError("the deliveries queue did not take every notice")
+        self._sessions.announced(ending)
+        return len(ending)

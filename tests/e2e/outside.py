@@ -127,6 +127,18 @@ def chain_problems(name: str, updates: Sequence[Seen], *, settled_at: float) -> 
     return problems
 
 
+def whole_up_to(updates: Sequence[Seen]) -> int:
+    """The offset up to which one topic's chain has no break: where a resume must begin."""
+    ordered = sorted(updates, key=lambda seen: seen.offset)
+    reached = ordered[0].offset
+    for seen in ordered:
+        if not seen.snapshot and seen.offset > reached:
+            if seen.prev is not None and seen.prev > reached:
+                break
+            reached = seen.offset
+    return reached
+
+
 def _first_of_each(updates: Iterable[Seen]) -> list[Seen]:
     """In order of arrival, without what came again."""
     first: dict[int, Seen] = {}
@@ -229,12 +241,12 @@ class Subscriber:
             await self._command(socket, {"topics": self._topics, "snapshot": False, "since": part})
 
     def _positions(self) -> dict[str, dict[str, Any]]:
-        newest: dict[str, Seen] = {}
+        chains: dict[str, list[Seen]] = defaultdict(list)
+        epochs = {seen.topic: seen.epoch for seen in self.recording.updates}
         for seen in self.recording.updates:
-            last = newest.get(seen.topic)
-            if last is None or last.epoch != seen.epoch or last.offset < seen.offset:
-                newest[seen.topic] = seen
-        return {topic: {"epoch": seen.epoch, "offset": seen.offset} for topic, seen in newest.items()}
+            if seen.epoch == epochs[seen.topic]:
+                chains[seen.topic].append(seen)
+        return {topic: {"epoch": epochs[topic], "offset": whole_up_to(chain)} for topic, chain in chains.items()}
 
     async def _command(self, socket: ClientConnection, fields: dict[str, Any]) -> None:
         self._last_id += 1

@@ -228,6 +228,12 @@ async def test_a_new_epoch_replaces_what_was_known(open_page: Opener, server: Fa
     assert (await counters(page))["gaps"] == 0
 
 
+async def test_random_loss_repetition_and_disorder_end_in_every_update_once(open_page: Opener) -> None:
+    """The continuity of a topic alone: 300 seeded runs of a lossy, repeating, shuffling way with resumes between."""
+    page = await open_page()
+    assert await page.evaluate(INTERLEAVINGS, 300) == []
+
+
 # --- the session ----------------------------------------------------------------------------------------
 
 
@@ -458,6 +464,53 @@ async def test_text_stands_out_in_both_themes(open_page: Opener, scheme: str) ->
     await page.wait_for_selector("#rows .row")
     assert await page.evaluate("theme.current") != scheme
 
+
+INTERLEAVINGS = """async (runs) => {
+  const { TopicTrack } = await import("/continuity.js");
+  const wrong = [];
+  for (let seed = 1; seed <= runs; seed += 1) {
+    let state = seed;
+    const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+    const track = new TopicTrack("price:x");
+    const got = [];
+    const take = (update, now) => {
+      const { outcome } = track.apply(update, now);
+      if (!update.snapshot && ["first", "next", "late"].includes(outcome)) got.push(update.offset);
+    };
+    const update = (offset, snapshot = false) => ({ epoch: "e", offset, prev: offset - 1 || null, snapshot });
+    const first = 1 + Math.floor(random() * 5);
+    take(update(first, true), 0);
+    let newest = first;
+    let way = [];
+    const send = (offset, loss) => {
+      if (random() >= loss) way.push(update(offset));
+      if (random() < 0.2) way.push(update(offset));
+    };
+    const drain = (now) => {
+      while (way.length) take(way.splice(Math.floor(random() * way.length), 1)[0], now);
+    };
+    const resume = (now, loss) => {
+      const since = track.since();
+      track.resumed(since, { epoch: "e", offset: newest, recovered: true }, now);
+      if (random() < 0.5) way.push(update(newest, true));
+      for (let offset = since.offset + 1; offset <= newest; offset += 1) send(offset, loss);
+    };
+    for (let step = 0; step < 60; step += 1) {
+      send((newest += 1), 0.25);
+      if (random() < 0.3) drain(step);
+      if (random() < 0.1) resume(step, 0.25);
+    }
+    send((newest += 1), 0);
+    drain(100);
+    for (let tries = 0; track.missing.size && tries < 5; tries += 1) {
+      resume(101 + tries, 0);
+      drain(101 + tries);
+    }
+    const due = Array.from({ length: newest - first }, (_, index) => first + 1 + index);
+    if (JSON.stringify(got.toSorted((a, b) => a - b)) !== JSON.stringify(due)) wrong.push([seed, first, newest, got]);
+  }
+  return wrong;
+}"""
 
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d");

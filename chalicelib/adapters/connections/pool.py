@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -51,7 +52,7 @@ class Link(asyncio.BufferedProtocol, Generic[T]):
         self._transport: asyncio.Transport | None = None
         self._ticket: T | None = None
         self._served = False
-        self.since = pool.loop.time()  # when the request in flight was sent, or when the link became idle
+        self.since = time.monotonic()  # when the last request was sent
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +70,7 @@ class Link(asyncio.BufferedProtocol, Generic[T]):
         """Send a whole request; the owner hears of its end. The link must be idle and open."""
         assert self._transport is not None  # noqa: S101 - for the type checker
         self._ticket = ticket
-        self.since = self._pool.loop.time()
+        self.since = time.monotonic()
         self._transport.write(data)
 
     def abort(self) -> None:
@@ -145,19 +146,23 @@ class Pool(Generic[T]):
         return self.owner
 
     def take(self) -> Link[T] | None:
-        """An idle link that may still be alive, the one used last first."""
-        oldest = self.loop.time() - self._idle_s
+        """An idle link, the one used last first."""
         while self._idle:
             link = self._idle.pop()
-            if link.is_open and link.since >= oldest:
+            if link.is_open:
                 return link
-            link.abort()
         return None
 
     def give(self, link: Link[T]) -> None:
         if link.is_open:
-            link.since = self.loop.time()
             self._idle.append(link)
+
+    def drop_idle(self) -> None:
+        """Close the links that have idled for so long that the peer may have forgotten them."""
+        oldest = time.monotonic() - self._idle_s
+        for link in self._idle:
+            if link.since < oldest:
+                link.abort()
 
     def open(self) -> asyncio.Task[Link[T]]:
         """A fresh link. The task ends with OSError (TimeoutError and TLS errors are of it) if there can be none."""

@@ -75,6 +75,7 @@ class Round:
         left = max(0.0, self._deadline - now)
         self._cutoff = self._deadline - min(DRAIN_S, left / 10)
         self._pool.owner = self
+        self._pool.drop_idle()
         self._loop.set_exception_handler(self._broke)
         try:
             self._at("stop", self._cutoff, self._stop)
@@ -175,21 +176,28 @@ class Round:
         return self._ready.popleft()
 
     def _pump(self) -> None:
-        """Give work to every link that can be had."""
+        """Give work to every link that can be had.
+
+        First all is signed and then all is written: the same few instructions over and over stay in the
+        processor's caches, which the way through the kernel would drive them out of.
+        """
         self._pump_due = False
+        signed: list[tuple[Link[Lane], Lane, bytes]] = []
         while self._ready:
             link = self._pool.take()
             if link is None and not self._may_open():
-                return
+                break
             lane = self._next()
             if lane is None:
                 if link is not None:
                     self._pool.give(link)
-                return
+                break
             if link is None:
                 self._open(lane)
             else:
-                self._send(link, lane)
+                signed.append((link, lane, self._sign(lane)))
+        for link, lane, request in signed:
+            link.request(request, lane)
 
     def _may_open(self) -> bool:
         if self._open_after > self._loop.time():
@@ -197,12 +205,12 @@ class Round:
             return False
         return self._pool.has_room
 
-    def _send(self, link: Link[Lane], lane: Lane) -> None:
+    def _sign(self, lane: Lane) -> bytes:
         post = lane.posts[lane.place]
         payload = self._payloads.get(post.body)
         if payload is None:
             payload = self._payloads[post.body] = self._payload(post.body)
-        link.request(self._signer.head(post.connection, payload[0]) + payload[1], lane)
+        return self._signer.head(post.connection, payload[0]) + payload[1]
 
     def _payload(self, body: bytes) -> tuple[bytes, bytes]:
         """A body's hash, and what follows the signature: once for all the posts that share it."""
@@ -228,7 +236,7 @@ class Round:
             self._leave()
         else:
             self._refusals = 0
-            self._send(task.result(), lane)
+            task.result().request(self._sign(lane), lane)
             self._pump()
 
     def _unreachable(self, lane: Lane, error: OSError) -> None:

@@ -35,6 +35,13 @@ class RedisSessions:
     def drop(self, connection: str) -> None:
         self._redis.call(lambda client: client.delete(f"conn:{connection}"))
 
+    def ending(self, before_ms: int) -> Sequence[str]:
+        return list(self._redis.call(lambda client: client.zrangebyscore("ending", "-inf", before_ms)))
+
+    def announced(self, connections: Sequence[str]) -> None:
+        if connections:
+            self._redis.call(lambda client: client.zrem("ending", *connections))
+
     def forget(self, connections: Sequence[str]) -> int:
         return int(self._redis.run("forget", self._tombstone_seconds, *connections))
 

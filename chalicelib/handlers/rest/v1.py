@@ -9,7 +9,8 @@ import structlog
 from chalice import Blueprint, Response
 
 from chalicelib.container import container
-from chalicelib.errors import DefiStreamError, MalformedError, TemporaryError
+from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
+from chalicelib.errors import DefiStreamError, MalformedError, NotAllowedError, TemporaryError
 from chalicelib.protocol.pushes import error_body, rfc3339
 from chalicelib.telemetry import invocation
 
@@ -77,9 +78,11 @@ def topics() -> Response:
     def work(request: Any) -> dict[str, Any]:
         query = request.query_params or {}
         cursor = query.get("cursor", "0")
-        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 20):
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 20 and int(cursor) < 2**64):
             raise MalformedError("cursor is what the page before called next")
         pattern = query.get("match", "price:*")
+        if kind_of(pattern) in PRIVATE_KINDS:
+            raise NotAllowedError("alerts are private")
         found, following = container().catalogue.topics(pattern, cursor=int(cursor), limit=PAGE)
         listed = [{"topic": topic, "value": value, "observed_at": at} for topic, value, at in found]
         return {"topics": listed, "next": str(following) if following else None}

@@ -156,9 +156,7 @@ class Core:
     def receive(self, text: str | bytes, now: float, wall: datetime) -> None:
         """One frame. ``wall`` is its time of arrival; a frame that is not the protocol is counted and left."""
         self._heard_at = now
-        for id in [id for id, command in self._pending.items() if command.action == "ping"]:
-            if self._pending[id].internal:
-                del self._pending[id]  # any sign of life answers it
+        self._pinged = False  # any sign of life answers the ping
         try:
             frame = json.loads(text)
             kind = frame.get("type")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.e2e.outside import Recording, Seen, judge
+from tests.e2e.outside import Recording, Seen, judge, whole_up_to
 
 
 def seen(offset: int, prev: int | None, at: float = 0.0, *, value: int = 1, snapshot: bool = False) -> Seen:
@@ -69,3 +69,7 @@ def test_an_unrecovered_topic_is_found() -> None:
          "result": {"topics": {"price:a": {"epoch": "e1", "offset": 9, "recovered": False}}}}
     )  # fmt: skip
     assert judge(heard).problems
+
+
+def test_a_resume_begins_where_the_chain_is_still_whole() -> None:
+    assert whole_up_to([seen(4, 4, snapshot=True), seen(7, 6), seen(5, 4)]) == 5

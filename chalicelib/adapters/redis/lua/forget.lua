@@ -12,6 +12,7 @@ for i = 2, #ARGV do
     if redis.call('EXISTS', key) == 0 then redis.call('SREM', 'groups:' .. flat[j], flat[j + 1]) end
   end
   redis.call('DEL', subs)
+  redis.call('ZREM', 'ending', connection)
   local user = redis.call('HGET', 'conn:' .. connection, 'user')
   if user then
     redis.call('ZREM', 'conns:' .. user, connection)

@@ -9,6 +9,7 @@ if not redis.call('ZSCORE', conns, connection) and redis.call('ZCARD', conns) >=
   return {0, unpack(redis.call('ZRANGE', conns, 0, 49))}
 end
 redis.call('ZADD', conns, ends, connection)
+redis.call('ZADD', 'ending', ends, connection)
 redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
 redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session)
 redis.call('PEXPIREAT', 'conn:' .. connection, ARGV[5])
