@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from chalice.app import CORSConfig
+
 from chalicelib.adapters.dynamodb import DynamoKeys
 from chalicelib.services.keys import KeyRing
 from chalicelib.settings import DEFAULT_TIERS
@@ -139,7 +141,6 @@ class LocalCloud:
         options = self.options
         workers = {spec.name: options.workers.get(spec.name, WORKERS.get(spec.name, 1)) for spec in specs}
         self.gateway = self._gateway(specs)
-        await self._run("gateway", self.gateway.start, self.gateway.stop)
         self.runtime = Runtime(
             specs,
             env=self._environment(),
@@ -148,10 +149,10 @@ class LocalCloud:
             on_log=options.on_log,
             region=REGION,
         )
-        # Stopped before the gateway: a connection that is closed by our end needs no $disconnect.
         await self._run("handlers", self.runtime.start, self.runtime.stop)
         for name in ("process", "deliver", "authorize", "connect", "message"):
             await self.runtime.prewarm(name, 1)
+        await self._run("gateway", self.gateway.start, self.gateway.stop)
         self.pollers = Pollers(
             specs,
             sqs_url=self.aws.url,
@@ -168,17 +169,21 @@ class LocalCloud:
         await self._run("schedules", self.scheduler.start, lambda: self.scheduler.stop(grace_s=1.0))
 
     def _gateway(self, specs: tuple[FunctionSpec, ...]) -> Gateway:
+        routes = [route for spec in specs for route in spec.routes]
+
         async def invoke(function: str, event: dict[str, Any]) -> Invocation:
             return await self.runtime.invoke(function, event)
 
         return Gateway(
             invoke,
             port=self.options.port,
-            management_port=self.options.management_port,
+            management_port=self.options.management_port or free_port(),
             region=REGION,
             credentials=(ACCESS_KEY, SECRET_KEY),
             limits=self.options.limits,
-            routes=[route for spec in specs for route in spec.routes],
+            routes=routes,
+            # What Chalice has API Gateway answer to a preflight, for a route with cors=True: all of ours.
+            cors={route.split(" ")[1]: CORSConfig().get_access_control_headers() for route in routes},
             web_root=PROJECT / "web",
             vendor=vendor(),
         )

@@ -40,8 +40,8 @@ def invocation() -> Iterator[None]:
 
 def _write() -> None:
     provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service="defi-stream")
-    for name, value in _counts.items():
-        provider.add_metric(name, MetricUnit.Count, value)
+    for name, total in _counts.items():
+        provider.add_metric(name, MetricUnit.Count, total)
     for name, values in _durations_ms.items():
         for value in values:
             provider.add_metric(name, MetricUnit.Milliseconds, value)
