@@ -62,7 +62,7 @@ class Bench:
         self.second = 0
         self.last: dict[str, Decimal] = {}
         self.reference = ReferenceSequencer(DEFAULT_THRESHOLDS, LOG_ENTRIES)
-        self.epochs: dict[int, str] = {}
+        self.epochs: dict[str, dict[int, str]] = {}
         self.connect()
         self.store.call(lambda client: client.flushall())
         self.connect()
@@ -122,17 +122,18 @@ class Bench:
         assert (change.topic, change.offset) == (told.topic, told.offset)
         assert (change.value, change.previous) == (plain(told.value), told.previous)
         assert dict(change.prev) == told.prev
-        self.same_epoch(told.epoch, change.epoch)
+        self.same_epoch(told.topic, told.epoch, change.epoch)
 
-    def same_epoch(self, number: int, text: str) -> None:
-        """The reference's epochs and the server's map on each other one to one."""
-        assert self.epochs.setdefault(number, text) == text
-        assert len(set(self.epochs.values())) == len(self.epochs)
+    def same_epoch(self, topic: str, number: int, text: str) -> None:
+        """The reference's epochs of a topic and the server's map on each other one to one."""
+        epochs = self.epochs.setdefault(topic, {})
+        assert epochs.setdefault(number, text) == text
+        assert len(set(epochs.values())) == len(epochs)
 
     def resume(self, name: str, back: int) -> None:
         topic = self.reference.look(name)
         offset = 0 if topic is None else max(0, topic.offset - back)
-        epoch = self.epochs.get(topic.epoch, "one never told") if topic else "none"
+        epoch = self.epochs.get(name, {}).get(topic.epoch, "one never told") if topic else "none"
         subscribed = self.subscriptions.subscribe(
             "c1",
             {name: "-"},
@@ -147,7 +148,7 @@ class Bench:
         if topic is None:
             assert (read.epoch, read.offset, read.recovered, read.snapshot) == (None, 0, False, None)
             return
-        self.same_epoch(topic.epoch, str(read.epoch))
+        self.same_epoch(name, topic.epoch, str(read.epoch))
         missing = topic.offset - offset
         whole = epoch == read.epoch and 0 <= missing <= len(topic.log)
         assert (read.offset, read.recovered) == (topic.offset, whole)

@@ -83,6 +83,9 @@ class Round:
             self._sweep()
             self._pump() if left else self._stop()
             await self._over
+        except BaseException:
+            self._pool.close()  # links that were taken and not used would be lost to it
+            raise
         finally:
             await self._clear()
         for lane in self._lanes:
@@ -300,6 +303,7 @@ class Round:
 
     async def _clear(self) -> None:
         self._stopped = True
+        self._ready.clear()
         for timer in self._timers.values():
             timer.cancel()
         for link in self._pool.busy():

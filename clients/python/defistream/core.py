@@ -1,7 +1,7 @@
 """The protocol without its socket: text in, updates and text out, time passed in.
 
 The shell that owns the socket calls ``connected``, ``receive``, ``tick`` and ``disconnected`` and, after each,
-takes what came of it: ``take_outgoing`` (text to send), ``take_updates``, ``take_replies``, ``take_events``.
+takes what came of it: ``take_outgoing`` is text to send, ``take`` is updates, events, replies.
 ``wakes_at`` says when ``tick`` has something to do next.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any, Literal
 
 from defistream.commands import COMMAND_TIMEOUT_S, Pending, Reply, refresh_at, rejected_topics
@@ -47,7 +48,7 @@ class Core:
         self._outgoing: list[str] = []
         self._events: list[Event] = []
         self._replies: list[Reply] = []
-        self._last_id = 0
+        self._ids = count(1)
         self._up = False
         self._heard_at = 0.0
         self._refresh_at: float | None = None
@@ -58,16 +59,10 @@ class Core:
         taken, self._outgoing = self._outgoing, []
         return taken
 
-    def take_updates(self) -> list[Update]:
-        return self.tracker.take()
-
-    def take_events(self) -> list[Event]:
-        taken, self._events = self._events, []
-        return taken
-
-    def take_replies(self) -> list[Reply]:
-        taken, self._replies = self._replies, []
-        return taken
+    def take(self) -> tuple[list[Update], list[Event], list[Reply]]:
+        events, self._events = self._events, []
+        replies, self._replies = self._replies, []
+        return self.tracker.take(), events, replies
 
     # --- the connection ------------------------------------------------------------------------------
 
@@ -95,7 +90,7 @@ class Core:
         """When ``tick`` is due, or None while there is no connection."""
         if not self._up:
             return None
-        ping_at = None if self._waiting_for("ping") else self._heard_at + SILENCE_S
+        ping_at = None if self._pinging else self._heard_at + SILENCE_S
         times = [ping_at, self._refresh_at, self._resumer.due_at, self.tracker.due_at]
         times += [command.timeout_at for command in self._pending.values() if command.internal]
         return min((time for time in times if time is not None), default=None)
@@ -107,8 +102,8 @@ class Core:
         if any(command.internal and command.timeout_at <= now for command in self._pending.values()):
             self.lost = NO_REPLY
             return
-        if self._heard_at + SILENCE_S <= now and not self._waiting_for("ping"):
-            self._send(self._next_id(), {"action": "ping"}, None, now, internal=True)
+        if self._heard_at + SILENCE_S <= now and not self._pinging:
+            self._send(next(self._ids), {"action": "ping"}, None, now, internal=True)
         if self._refresh_at is not None and self._refresh_at <= now:
             self.refresh_due, self._refresh_at = True, None
         gaps = self.tracker.overdue(now)
@@ -119,7 +114,7 @@ class Core:
     # --- commands ------------------------------------------------------------------------------------
 
     def subscribe(self, part: Part, now: float) -> int:
-        """Send a subscribe command; its Reply comes later. Live updates of its topics wait for the reply."""
+        """Send a subscribe command; its Reply comes later. Updates of its topics wait for the reply."""
         self.tracker.start(part.since)
         return self._command(part.body(), part, now)
 
@@ -156,7 +151,10 @@ class Core:
     def receive(self, text: str | bytes, now: float, wall: datetime) -> None:
         """One frame. ``wall`` is its time of arrival; a frame that is not the protocol is counted and left."""
         self._heard_at = now
-        self._pinged = False  # any sign of life answers the ping
+        if self._pinging:  # any sign of life answers it
+            self._pending = {
+                id: command for id, command in self._pending.items() if command.action != "ping" or not command.internal
+            }
         try:
             frame = json.loads(text)
             kind = frame.get("type")
@@ -251,10 +249,10 @@ class Core:
 
     def _send_parts(self, now: float) -> None:
         for part in self._resumer.ready(now) if self._up else ():
-            self._send(self._next_id(), part.body(), part, now, internal=True)
+            self._send(next(self._ids), part.body(), part, now, internal=True)
 
     def _command(self, body: Mapping[str, Any], part: Part | None, now: float) -> int:
-        id = self._next_id()
+        id = next(self._ids)
         if self._up:
             self._send(id, body, part, now, internal=False)
         else:
@@ -267,12 +265,9 @@ class Core:
             self.tracker.hold(part.holds())
         self._outgoing.append(json.dumps({**body, "id": id}, separators=(",", ":")))
 
-    def _next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
-    def _waiting_for(self, action: str) -> bool:
-        return any(command.action == action for command in self._pending.values())
+    @property
+    def _pinging(self) -> bool:
+        return any(command.action == "ping" for command in self._pending.values())
 
     def _note(
         self, name: EventName, topic: str | None, message: str = "", data: Mapping[str, Any] | None = None

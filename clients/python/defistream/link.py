@@ -180,13 +180,14 @@ class Link:
                 return  # the reader sees it too and reconnects; unanswered commands are sent again
 
     def _hand_out(self) -> None:
-        for event in self._core.take_events():
+        updates, events, replies = self._core.take()
+        for event in events:
             self._tell(event)
-        for reply in self._core.take_replies():
+        for reply in replies:
             waiter = self._waiters.get(reply.id)
             if waiter is not None and not waiter.done():
                 waiter.set_result(reply)
-        self._buffer.put(self._core.take_updates())
+        self._buffer.put(updates)
 
     def _tell(self, event: Event) -> None:
         log.debug("%s %s %s", event.name, event.topic or "", event.message)

@@ -214,13 +214,22 @@ def test_the_pace_ends_with_the_deadline(make_client, gateway):
 
 
 def test_broken_credentials_are_raised(make_client, gateway):
-    """Not lost inside the event loop, where they would look like a slow gateway."""
+    """Not lost inside the event loop, where they would look like a slow gateway; and no socket is lost with them."""
+    broken = False
 
-    def fail():
-        raise LookupError("no credentials")
+    def read():
+        if broken:
+            raise LookupError("no credentials")
+        return KEY
 
-    with pytest.raises(LookupError):
-        make_client(credentials=fail).post_all(posts_to("a"), deadline=soon())
+    client = make_client(credentials=read)
+    for _ in range(6):
+        broken = False
+        assert client.post_all(posts_to("a", "b"), deadline=soon()).sent == 2
+        broken = True
+        gateway.script("a", 403)
+        with pytest.raises(LookupError):
+            client.post_all(posts_to("a", "b", "c"), deadline=soon())
 
 
 def test_alive_asks_the_gateway(client, gateway):

@@ -54,7 +54,8 @@ class Rig:
         """Hand over what the core did; a connection it gave up is replaced at once."""
         if self.core.lost is not None:
             self.cut()
-        for reply in self.core.take_replies():
+        updates, events, replies = self.core.take()
+        for reply in replies:
             self.asked.pop(reply.id, None)
         for id, (part, timeout_at) in list(self.asked.items()):
             if timeout_at <= self.now:  # a caller who got no reply asks again
@@ -63,12 +64,12 @@ class Rig:
                 self.ask(part)
         for text in self.core.take_outgoing():
             self.server.command(text)
-        for update in self.core.take_updates():
+        for update in updates:
             self.seen[(update.topic, update.epoch, update.offset)] += 1
             if update.topic not in self.last or self.last[update.topic].epoch != update.epoch:
                 self.last[update.topic] = update
             self.last[update.topic] = max(self.last[update.topic], update, key=lambda update: update.offset)
-        for event in self.core.take_events():
+        for event in events:
             if event.name in ("not_recovered", "epoch"):
                 self.lost[event.topic or ""] += 1
 
