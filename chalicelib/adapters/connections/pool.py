@@ -146,7 +146,7 @@ class Pool(Generic[T]):
         return self.owner
 
     def take(self) -> Link[T] | None:
-        """An idle link, the one used last first."""
+        """An idle link that is still open, the one used last first."""
         while self._idle:
             link = self._idle.pop()
             if link.is_open:
@@ -154,8 +154,8 @@ class Pool(Generic[T]):
         return None
 
     def give(self, link: Link[T]) -> None:
-        if link.is_open:
-            self._idle.append(link)
+        """Back to the idle ones; one that has been closed meanwhile is never taken."""
+        self._idle.append(link)
 
     def drop_idle(self) -> None:
         """Close the links that have idled for so long that the peer may have forgotten them."""

@@ -46,7 +46,7 @@ class Round:
         random: Callable[[], float],
     ) -> None:
         self.results = PostResults()
-        self.problem = ""  # the last failure, for the log
+        self.problem = "the deadline came first"  # the last failure, for the log
         self._pool = pool
         self._loop = pool.loop
         self._signer = signer
@@ -81,7 +81,10 @@ class Round:
             self._at("stop", self._cutoff, self._stop)
             self._at("end", self._deadline, self._end)
             self._sweep()
-            self._pump() if left else self._stop()
+            if left:
+                self._pump()
+            else:
+                self._stop()
             await self._over
         except BaseException:
             self._pool.close()  # links that were taken and not used would be lost to it
@@ -160,11 +163,8 @@ class Round:
 
     def _leave(self) -> None:
         self._active -= 1
-        self._settle_if_idle()
-
-    def _settle_if_idle(self) -> None:
-        if self._active == 0 and not self._over.done():
-            self._over.set_result(None)
+        if not self._active:
+            self._end()
 
     # --- what is sent next ----------------------------------------------------------------------------
 
@@ -283,11 +283,11 @@ class Round:
         self._active -= len(self._ready) + len(self._later)
         self._ready.clear()
         self._later.clear()
-        self._settle_if_idle()
+        if not self._active:
+            self._end()
 
     def _end(self) -> None:
         if not self._over.done():
-            self.problem = self.problem or "the deadline came first"
             self._over.set_result(None)
 
     # --- trouble and the end --------------------------------------------------------------------------

@@ -151,10 +151,6 @@ class Core:
     def receive(self, text: str | bytes, now: float, wall: datetime) -> None:
         """One frame. ``wall`` is its time of arrival; a frame that is not the protocol is counted and left."""
         self._heard_at = now
-        if self._pinging:  # any sign of life answers it
-            self._pending = {
-                id: command for id, command in self._pending.items() if command.action != "ping" or not command.internal
-            }
         try:
             frame = json.loads(text)
             kind = frame.get("type")
@@ -171,6 +167,9 @@ class Core:
             self._notice(frame, now)
         else:
             self.stats.malformed += 1  # such as API Gateway's own {"message": "Internal server error"}
+        if self._pinging:  # any sign of life answers it
+            for id in [id for id, command in self._pending.items() if command.internal and command.action == "ping"]:
+                del self._pending[id]
         self._send_parts(now)
 
     def _notice(self, frame: Mapping[str, Any], now: float) -> None:

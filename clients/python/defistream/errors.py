@@ -110,7 +110,7 @@ def from_reply(error: Mapping[str, Any], *, http_status: int | None = None) -> C
 def from_status(status: int, body: Mapping[str, Any], retry_after: str | None) -> CommandError:
     """The exception for an HTTP refusal; a Retry-After in seconds is kept, one that is a date is not."""
     code, name = _STATUS_CODES.get(status, (5000 if status >= 500 else 2000, f"http_{status}"))
-    fields: dict[str, Any] = {"code": code, "name": name, "message": f"refused with HTTP {status}", **body}
+    fields: dict[str, Any] = {"code": code, "name": name, "title": f"refused with HTTP {status}", **body}
     if retry_after and retry_after.strip().isdigit():
         fields["retry_after"] = float(retry_after)
     return from_reply(fields, http_status=status)
