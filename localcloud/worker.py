@@ -13,6 +13,7 @@ A frame is a length of four bytes, big-endian, and JSON.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -206,8 +207,9 @@ class Zygote:
         finally:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-            for pid in self._workers:  # none of these is reaped, so none of the numbers is another's
-                os.kill(pid, signal.SIGKILL)
+            for pid in self._workers:  # none was reaped by us, so none of the numbers is another's
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _watch(self, selector: selectors.BaseSelector) -> None:
         while True:

@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from localcloud.sandbox import MAX_LINE_BYTES, Frames, Sandbox, SandboxDiedError, attach, describe_exit
 
@@ -67,7 +67,8 @@ class ZygoteProcess:
         self._reader = asyncio.create_task(self._read_output(self._process))
         try:
             await self._ready
-        except AppImportError:
+        except (AppImportError, asyncio.CancelledError):
+            self._ready = None
             await self.stop()
             raise
 
@@ -103,6 +104,8 @@ class ZygoteProcess:
 
     async def stop(self, grace_s: float = 2.0) -> None:
         """End the zygote and every worker; none is left when this returns."""
+        if _waits(self._ready):
+            self._ready.cancel()
         if self._commands is not None:
             self._commands.close()
             self._commands = None
@@ -123,11 +126,11 @@ class ZygoteProcess:
 
     def _reported(self, frame: bytes) -> None:
         report = json.loads(frame)
-        if "ready" in report and self._ready is not None:
+        if "ready" in report and _waits(self._ready):
             self._ready.set_result(None)
-        elif "failed" in report and self._ready is not None:
+        elif "failed" in report and _waits(self._ready):
             self._ready.set_exception(AppImportError(f"{report['failed']}\n{report['trace'].rstrip()}"))
-        elif "forked" in report and self._forking is not None:
+        elif "forked" in report and _waits(self._forking):
             self._forking.set_result(report["pid"])
         elif "exited" in report:
             sandbox = self._sandboxes.pop(report["exited"], None)
@@ -139,9 +142,9 @@ class ZygoteProcess:
         if self._commands is not None:
             self._commands.close()
             self._commands = None
-        if self._ready is not None and not self._ready.done():
+        if _waits(self._ready):
             self._ready.set_exception(AppImportError("the process that imports the app was killed"))
-        if self._forking is not None and not self._forking.done():
+        if _waits(self._forking):
             self._forking.set_exception(SandboxDiedError(describe_exit(None)))
         lost, self._sandboxes = self._sandboxes, {}
         for sandbox in lost.values():
@@ -152,3 +155,8 @@ class ZygoteProcess:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         while line := await process.stdout.readline():
             self._on_line(line.decode(errors="replace").rstrip("\n"))
+
+
+def _waits(future: asyncio.Future[Any] | None) -> TypeGuard[asyncio.Future[Any]]:
+    """Whether somebody still waits for it: a start or a fork may have been given up."""
+    return future is not None and not future.done()

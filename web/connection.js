@@ -151,7 +151,7 @@ export class Connection extends EventTarget {
     if (message.type !== "reply") return this.#tell("push", message);
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
-    if (!waiting) return message.ok || this.#tell("push", { type: "error", error: message.error });
+    if (!waiting) return message.ok || this.#unaddressed(message.error ?? {});
     if (!message.ok && isAuthentication(message.error)) return this.#unauthenticated(waiting, message.error);
     if (this.state.name !== "live") this.#live();
     if (!message.ok) return this.#refused(waiting, new CommandError(message.error));
@@ -162,6 +162,14 @@ export class Connection extends EventTarget {
   #refused(waiting, error) {
     if (error.retryAfterS) this.pace.hold(error.retryAfterS);
     waiting.reject(error);
+  }
+
+  /** A refusal that names no command. Past the limit a command is not even read: send those unanswered again. */
+  #unaddressed(error) {
+    if (!error.retry_after) return this.#tell("push", { type: "error", error });
+    this.pace.hold(error.retry_after);
+    this.#queue.unshift(...this.#waiting.values());
+    this.#waiting.clear();
   }
 
   #unauthenticated(waiting, error) {

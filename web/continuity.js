@@ -99,10 +99,11 @@ export class TopicTrack {
   }
 
   #live({ offset, prev }, now) {
-    if (this.seen.has(offset)) return verdict("duplicate");
-    if (offset <= this.floor && !this.missing.has(offset)) return verdict("old");
+    const between = this.#nothingBetween(prev ?? -1, offset);
+    if (this.seen.has(offset)) return verdict("duplicate", { gap: between });
+    if (offset <= this.floor && !this.missing.has(offset)) return verdict("old", { gap: between });
     const replayed = this.replay !== null && offset > this.replay.from && offset <= this.replay.to;
-    let gap = this.#arrived(offset);
+    let gap = this.#arrived(offset) ?? between;
     if (prev !== null && prev !== undefined && prev > this.floor && !this.seen.has(prev)) {
       this.missing.add(prev);
       const told = this.#noteGap(prev, now);
@@ -125,7 +126,18 @@ export class TopicTrack {
 
   #arrived(offset) {
     this.#see(offset);
-    if (!this.missing.delete(offset) || this.missing.size) return null;
+    return this.missing.delete(offset) ? this.#closed() : null;
+  }
+
+  /** An update says that none between its `prev` and itself is due: a slower rate is told the newest value only. */
+  #nothingBetween(prev, offset) {
+    const moot = [...this.missing].filter((missing) => missing > prev && missing < offset);
+    for (const missing of moot) this.missing.delete(missing);
+    return moot.length ? this.#closed() : null;
+  }
+
+  #closed() {
+    if (this.missing.size) return null;
     const { silent, tries } = this.gap ?? { silent: true };
     this.gap = null;
     if (silent) return null;

@@ -88,6 +88,7 @@ class FakeServer:
         self.tokens = 0
         self.session_seconds = 3600.0
         self.refuse: tuple[int, dict[str, Any]] | None = None  # status and problem for POST /v1/tokens
+        self.over_limit = 0  # refuse so many commands unread, as one does who sends too many
         self._arrival = asyncio.Condition()
         self.mute = False  # accept commands and answer nothing
 
@@ -210,6 +211,17 @@ class FakeServer:
             self.commands.append(command)
             self._arrival.notify_all()
         if self.mute:
+            return
+        if self.over_limit:
+            self.over_limit -= 1
+            error = {
+                "code": 3001,
+                "name": "too_many_commands",
+                "message": "slower",
+                "temporary": True,
+                "retry_after": 0.4,
+            }
+            await self._send(session, {"type": "reply", "id": None, "ok": False, "error": error})
             return
         if command["action"] == "subscribe":
             await self._subscribe(session, command)

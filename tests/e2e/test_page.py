@@ -316,6 +316,33 @@ async def test_updates_before_the_reply_are_held_until_it(open_page: Opener) -> 
     assert released == [[True, True, False], [5, 6], False]
 
 
+async def test_a_command_over_the_limit_is_sent_again(open_page: Opener, server: FakeServer) -> None:
+    """The limiter's refusal names no command: what is unanswered is repeated after the pause that it asks for."""
+    server.over_limit = 2
+    page = await open_page()
+    await expect(page.locator("#state-text")).to_have_text("Live")
+    assert [command["id"] for command in server.commands] == [1, 1, 1]
+    assert server.tokens == 1
+
+
+async def test_a_conflated_replay_closes_a_gap(open_page: Opener) -> None:
+    """A slower rate replays the newest value alone: its `prev` says that nothing else is due."""
+    page = await open_page()
+    told = await page.evaluate("""async () => {
+      const { TopicTrack } = await import("/continuity.js");
+      const track = new TopicTrack("price:x");
+      const update = (offset, prev, snapshot = false) => ({ epoch: "e", offset, prev, snapshot });
+      track.apply(update(120, null, true), 0);
+      const opened = track.apply(update(130, 125), 0).gap;
+      track.gap.tries = 1;
+      const since = track.since().offset;
+      track.resumed(track.since(), { epoch: "e", offset: 130, recovered: true }, 2000);
+      const { outcome, gap } = track.apply(update(130, 120), 2010);
+      return [opened, since, outcome, gap, track.since().offset];
+    }""")
+    assert told == ["opened", 120, "duplicate", "recovered", 130]
+
+
 async def test_a_refusal_says_why_and_is_not_retried(open_page: Opener, server: FakeServer) -> None:
     """401 and 403 are final: the reason stands in the header and a button tries again."""
     problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "this key has no streaming"}

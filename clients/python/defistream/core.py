@@ -53,8 +53,6 @@ class Core:
         self._heard_at = 0.0
         self._refresh_at: float | None = None
 
-    # --- what the shell takes ------------------------------------------------------------------------
-
     def take_outgoing(self) -> list[str]:
         taken, self._outgoing = self._outgoing, []
         return taken
@@ -146,17 +144,20 @@ class Core:
         """A token could not be had: ask again then."""
         self.refresh_due, self._refresh_at = False, at
 
-    # --- what arrives --------------------------------------------------------------------------------
-
     def receive(self, text: str | bytes, now: float, wall: datetime) -> None:
         """One frame. ``wall`` is its time of arrival; a frame that is not the protocol is counted and left."""
         self._heard_at = now
         try:
-            frame = json.loads(text)
-            kind = frame.get("type")
-        except (ValueError, AttributeError):
+            self._frame(json.loads(text), now, wall)
+        except (ValueError, TypeError, KeyError, AttributeError):
             self.stats.malformed += 1
-            return
+        if self._pinging:  # any sign of life answers it
+            for id in [id for id, command in self._pending.items() if command.internal and command.action == "ping"]:
+                del self._pending[id]
+        self._send_parts(now)
+
+    def _frame(self, frame: Any, now: float, wall: datetime) -> None:
+        kind = frame.get("type")
         if kind == "updates":
             self.tracker.updates(frame, now, wall)
         elif kind == "reply":
@@ -166,11 +167,7 @@ class Core:
         elif kind == "notice":
             self._notice(frame, now)
         else:
-            self.stats.malformed += 1  # such as API Gateway's own {"message": "Internal server error"}
-        if self._pinging:  # any sign of life answers it
-            for id in [id for id, command in self._pending.items() if command.internal and command.action == "ping"]:
-                del self._pending[id]
-        self._send_parts(now)
+            raise ValueError("not a frame of ours")  # such as API Gateway's own {"message": "Internal server error"}
 
     def _notice(self, frame: Mapping[str, Any], now: float) -> None:
         self._note("notice", None, str(frame.get("message", "")), frame)
@@ -189,11 +186,14 @@ class Core:
         if frame.get("ok"):
             result = frame.get("result") or {}
             self._refresh_at = refresh_at(result.get("session_expires"), now, wall) or self._refresh_at
-            self._joined(command, result, now)
             if command.internal:
                 self._resumer.done(command.part)
             else:
                 self._replies.append(Reply(id, result))
+            try:
+                self._joined(command, result, now)
+            finally:
+                self.tracker.release(command.holds(), now)
         else:
             self._refused(id, command, from_reply(frame.get("error") or {}), now)
 
@@ -212,7 +212,6 @@ class Core:
                 self.tracker.loosen(pattern)
             self.wants[pattern] = part.want
         self.tracker.replied(part, result.get("topics") or {}, now)
-        self.tracker.release(part.holds(), now)
 
     def _refused(self, id: int, command: Pending, error: CommandError, now: float) -> None:
         part = command.part
@@ -230,8 +229,6 @@ class Core:
                 self.wants.pop(pattern, None)
                 self._note("rejected", pattern, str(error))
             self.tracker.release(part.holds(), now)
-
-    # --- inside --------------------------------------------------------------------------------------
 
     def _resume_all(self, now: float) -> None:
         self._resumer.clear()

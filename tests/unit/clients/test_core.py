@@ -13,6 +13,8 @@ from defistream.errors import from_reply, from_status
 from defistream.resume import full_jitter
 from defistream.tokens import http_url, socket_url
 from defistream.wants import Want, cut_resume
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.clients.model_server import T0
 
@@ -221,6 +223,35 @@ def test_a_frame_that_makes_no_sense_is_counted_and_left(frame: str) -> None:
     line.update(2, 1)
 
     assert (line.core.stats.malformed, line.got()) == (1, [2])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("price:a") | st.just("updates"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["topics", "rejected", "epoch", "offset", "code", "updates", "topic"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    kind=st.sampled_from(["updates", "reply", "notice", "alert", "x"]),
+    fields=st.dictionaries(
+        st.sampled_from(["id", "ok", "result", "error", "updates", "sent_at", "name"]), JSON | st.just(1)
+    ),
+)
+def test_no_frame_whatever_it_holds_breaks_the_client(kind: str, fields: dict[str, Any]) -> None:
+    line = Line("price:a")
+    line.receive({**fields, "type": kind})
+    line.tick(1)
+    line.core.disconnected()
+    line.core.connected(line.now)
+    for command in line.sent():
+        line.reply(command, topics=line.at(1))
+    line.update(2, 1)
+
+    assert line.got() in ([2], [])  # [] if that frame said that the topic is refused or elsewhere
 
 
 def test_a_long_since_is_cut_in_parts_that_fit() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import SourceError, StoreDownError
 from chalicelib.ports import FEED_KINDS, FeedResult, FeedState
 from chalicelib.services.ingest import Ingest, IngestReport
-from tests.unit.services.ingest_fakes import FakeClock, FakeIngestStore, FakePublisher, FakeSource, seen
+from tests.fakes import FakeClock, FakeIngestStore, FakePublisher, FakeSource, seen
 
 
 class Rig:
