@@ -198,7 +198,7 @@ def main() -> None:
         return
     for name in ("ours_per_s", "boto3_serial_per_s", "boto3_threads_per_s", "ratio_to_boto3_threads"):
         print(f"{name:<24}{result[name]:>12,.1f}")
-    print(f"{options.connections} connections, bodies of {options.body_bytes} bytes")
+    print(f"one sink process; {options.connections} connections of ours; bodies of {options.body_bytes} bytes")
 
 
 if __name__ == "__main__":

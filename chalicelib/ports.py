@@ -100,7 +100,7 @@ class Post:
 
     connection: str
     body: bytes
-    index: int  # the frame's place in its job
+    index: int  # the caller's mark: which frame of its jobs this is
 
 
 @dataclass(slots=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
 
+from localcloud.ministack import Ministack, read_template
 from localcloud.stores import RedisServer
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,25 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
     await server.start()
     yield server
     await server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """A ministack with our template in it; ``outputs`` are the stack's."""
+
+    aws: Ministack
+    outputs: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
+    """Real queues, topic, table and secret, made from cfn/, for the whole run."""
+    aws = Ministack(tmp_path_factory.mktemp("ministack"))
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(aws.start())
+        outputs = loop.run_until_complete(aws.deploy(read_template(PROJECT / "cfn"), stack="contract", parameters={}))
+        yield DeployedStack(aws, outputs)
+    finally:
+        loop.run_until_complete(aws.stop())
+        loop.close()

@@ -20,11 +20,9 @@ function trend(values) {
 }
 
 export class Sparkline {
-  constructor(host, series) {
-    this.host = host;
-    this.series = series;
-    const data = series.tail(SPARK_POINTS);
-    this.direction = trend(data[1]);
+  constructor(host, row) {
+    this.row = row;
+    const data = this.#data();
     this.plot = new uPlot(
       {
         width: host.clientWidth || 112,
@@ -44,13 +42,17 @@ export class Sparkline {
   }
 
   update() {
-    const data = this.series.tail(SPARK_POINTS);
-    this.direction = trend(data[1]);
-    this.plot.setData(data);
+    this.plot.setData(this.#data());
   }
 
   destroy() {
     this.plot.destroy();
+  }
+
+  #data() {
+    const data = this.row.series.tail(SPARK_POINTS);
+    this.direction = this.row.tab === "feed" ? "flat" : trend(data[1]);
+    return data;
   }
 }
 

@@ -153,7 +153,7 @@ export class Connection extends EventTarget {
     this.#waiting.delete(message.id);
     if (!waiting) return message.ok || this.#unaddressed(message.error ?? {});
     if (!message.ok && isAuthentication(message.error)) return this.#unauthenticated(waiting, message.error);
-    if (this.state.name !== "live") this.#live();
+    if (this.state.name !== "live") this.#become("live");
     if (!message.ok) return this.#refused(waiting, new CommandError(message.error));
     if (message.result?.session_expires) this.#expires(Date.parse(message.result.session_expires));
     waiting.resolve(message.result ?? {});
@@ -177,11 +177,6 @@ export class Connection extends EventTarget {
     this.reconnect(`a new session is needed: ${error.message}`, this.#jitter());
   }
 
-  #live() {
-    this.liveAt = Date.now();
-    this.#become("live");
-  }
-
   #expires(at) {
     const left = at - Date.now();
     this.#refreshAt = Date.now() + Math.max(left - Math.max(60_000, left * 0.1), left / 2, 1000);
@@ -203,8 +198,9 @@ export class Connection extends EventTarget {
     if (this.state.name === "live" && now >= this.#refreshAt) this.#refresh();
     if (!this.#socket) return;
     const silent = now - this.heardAt;
-    const stuck = this.#socket.readyState === 0 && silent > this.timings.handshakeMs;
-    if (stuck) return this.reconnect("the handshake took too long", this.#jitter());
+    if (this.#socket.readyState === 0 && silent > this.timings.handshakeMs) {
+      return this.reconnect("the handshake took too long", this.#jitter());
+    }
     if (silent > this.timings.silenceMs + this.timings.replyMs) return this.reconnect("the server fell silent");
     if (silent > this.timings.silenceMs && !this.pinged) {
       this.pinged = true;
@@ -253,6 +249,7 @@ export class Connection extends EventTarget {
 
   #become(name, reason = null, retryAt = null) {
     this.state = { name, reason, retryAt };
+    if (name === "live") this.liveAt = Date.now();
     this.#tell("state", this.state);
   }
 

@@ -42,7 +42,7 @@ export function formatValue(tab, value) {
   if (tab === "chain" || tab === "protocol") return `$${compact(value)}`;
   if (tab === "peg") return `$${value.toFixed(4)}`;
   if (tab === "yield") return `${value.toFixed(2)} %`;
-  if (tab === "feed") return formatDuration(value);
+  if (tab === "feed") return `${formatDuration(value)} behind`;
   return formatPrice(value);
 }
 
@@ -72,13 +72,14 @@ function compact(value) {
   return value.toFixed(2);
 }
 
-/** `{text, direction}`: an arrow and a sign as well as whatever colour is given to the direction. */
-export function formatChange(percent) {
+/** `{text, direction}`: an arrow and a sign as well as the direction's colour; a growing lag has none, it is no gain. */
+export function formatChange(percent, tab = null) {
   if (percent === null || !Number.isFinite(percent)) return { text: "–", direction: "flat" };
   const size = Math.abs(percent);
   const digits = size.toFixed(size >= 100 ? 0 : 2);
   if (Number(digits) === 0) return { text: "0.00 %", direction: "flat" };
-  return percent > 0 ? { text: `▲ +${digits} %`, direction: "up" } : { text: `▼ −${digits} %`, direction: "down" };
+  const text = percent > 0 ? `▲ +${digits} %` : `▼ −${digits} %`;
+  return { text, direction: tab === "feed" ? "flat" : percent > 0 ? "up" : "down" };
 }
 
 /** Seconds as people say them: `4 s`, `3 min`, `2 h`, `5 d`. */

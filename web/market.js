@@ -64,6 +64,7 @@ function show(row, update, { receivedAt, replayed }) {
   row.recorded = Boolean(update.source?.startsWith("recorded"));
   row.interpolated = row.recorded && update.source.includes("interpolated");
   row.fresh = !update.snapshot && !replayed; // only such an update says how long the way is
+  if (row.fresh) row.delay = receivedAt - row.publishedAt; // until it is on the screen, if its row is listed
   if (row.gap === "lost" && receivedAt - row.gapAt > 60_000) row.gap = null;
 }
 

@@ -56,7 +56,7 @@ export class Detail {
   #paint() {
     if (!this.row) return;
     const { row } = this;
-    const change = formatChange(row.change);
+    const change = formatChange(row.change, row.tab);
     setText(byId("detail-value"), (row.interpolated ? "~" : "") + formatValue(row.tab, row.value));
     setText(byId("detail-change"), change.text);
     setData(byId("detail-change"), "direction", change.direction);

@@ -29,13 +29,14 @@ export class RowView {
   paint(now) {
     const { row, cells } = this;
     const text = formatValue(row.tab, row.value);
-    const change = formatChange(row.change);
+    const change = formatChange(row.change, row.tab);
     setText(cells.value, row.interpolated ? `~${text}` : text);
     setText(cells.change, change.text);
     setData(cells.change, "direction", change.direction);
     if (cells.value.title !== (row.interpolated ? INTERPOLATED : "")) cells.value.title = row.interpolated ? INTERPOLATED : "";
     this.#paintGap();
     this.age(now);
+    setText(cells.delay, formatDelay(row.delay));
     this.#spark?.update();
     if (this.#shown === row.update) return null;
     const first = this.#shown === null;
@@ -55,14 +56,14 @@ export class RowView {
 
   /** Sparklines cost a canvas each: only rows in view have one. */
   inView(visible) {
-    if (visible) this.#spark ??= new Sparkline(this.cells.spark, this.row.series);
+    if (visible) this.#spark ??= new Sparkline(this.cells.spark, this.row);
     else this.redraw(false);
   }
 
   redraw(again = true) {
     if (!this.#spark) return;
     this.#spark.destroy();
-    this.#spark = again ? new Sparkline(this.cells.spark, this.row.series) : null;
+    this.#spark = again ? new Sparkline(this.cells.spark, this.row) : null;
   }
 
   get visible() {

@@ -56,7 +56,7 @@ export function bindTabs({ stream, market, table }) {
     const empty = byId("empty");
     empty.hidden = table.listed > 0;
     if (table.filter) return empty.replaceChildren(`Nothing here matches “${table.filter}”.`);
-    if (subscribed || !stream.begun) return empty.replaceChildren("Waiting for the first values…");
+    if (subscribed || !stream.begun) return empty.replaceChildren(stream.begun ? "Nothing published yet: values appear here as they come." : "Connecting…");
     const subscribe = element("button", { type: "button", className: "button primary" }, `Subscribe to ${shown.wildcard}`);
     subscribe.addEventListener("click", () => stream.subscribe([shown.wildcard], { rate: "fastest" }));
     return empty.replaceChildren(element("p", {}, `You are not subscribed to any ${shown.label.toLowerCase()}.`), subscribe);

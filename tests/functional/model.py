@@ -134,7 +134,7 @@ class Line:
 
     def walk(self) -> tuple[int, bool]:
         """The end of the unbroken chain, and whether something was seen beyond it."""
-        floor = self.base if self.base is not None else min(self.values, default=0)
+        floor = self.base or 0
         for offset in sorted(self.links):
             if offset <= floor:
                 continue
@@ -156,10 +156,9 @@ class ModelClient:
         self.connection = connection
         self.lines: dict[str, Line] = {}
         self.observed: list[tuple[str, str, int, str]] = []
-        self.frames = 0
+        self.lossy = False
 
     def receive(self, updates: list[dict[str, Any]]) -> None:
-        self.frames += 1
         for update in updates:
             self._take(update)
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from model import ModelClient, updates_of
 
 from chalicelib.adapters.redis.client import Redis
 from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
@@ -17,13 +16,15 @@ from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
 from chalicelib.domain.changes import Change, Due
 from chalicelib.domain.filters import Group
 from chalicelib.domain.observations import Observation, observation_id
+from chalicelib.domain.topics import matches
 from chalicelib.ports import Flushed, Sequenced, Session, Tick
-from chalicelib.protocol.commands import FilterSpec, Since, Subscribe
+from chalicelib.protocol.commands import FilterSpec, Position, Subscribe
 from chalicelib.protocol.envelopes import DeliveryJob, ObservationMessage, decode, encode, encode_observations
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.process import Message, ProcessObservations, ProcessReport
 from chalicelib.services.subscribe import SubscribeTopics
 from chalicelib.settings import DEFAULT_THRESHOLDS, DEFAULT_TIERS, RATES
+from tests.functional.model import ModelClient, updates_of
 
 START = datetime.now(UTC).replace(second=0, microsecond=0)
 ENDS_MS = int(START.timestamp() * 1000) + 7_200_000
@@ -46,7 +47,7 @@ POISONS = (
     Poison(b'{"id":"x","topic":"price:a","value":"1","observed_at":"2026-01-01T00:00:00"}', "time zone"),
     Poison(b'{"id":"","topic":"price:a","value":"1","observed_at":"2026-01-01T00:00:00Z"}', "1 to 64"),
     Poison(b'[1,{"a":null}]', "not an observation"),
-    Poison(b'"\\ud800"', "not an observation"),
+    Poison(b'{"id":"x","topic":"price:\\u0000a","value":"1","observed_at":"2026-01-01T00:00:00Z"}', "not a topic"),
 )
 
 
@@ -60,13 +61,13 @@ class Interruptible:
     def sequence(self, observations: Sequence[Observation]) -> Sequenced:
         sequenced = self._stream.sequence(observations)
         self._world.sequenced.append({seen.id for seen in observations})
-        self._world.record([change for change in sequenced.changes if change is not None], frozen=False)
+        self._world.record([change for change in sequenced.changes if change is not None])
         self._world.interrupted()
         return sequenced
 
     def flush(self, tick: Tick) -> Flushed:
         flushed = self._stream.flush(tick)
-        self._world.record(flushed.changes, frozen=True)
+        self._world.record(flushed.changes, tick)
         self._world.interrupted()
         return flushed
 
@@ -83,11 +84,11 @@ class Truth:
 
     epoch: str
     changes: dict[int, Change] = field(default_factory=dict)
-    slow: dict[str, set[int]] = field(default_factory=dict)
+    slow: dict[str, dict[int, float]] = field(default_factory=dict)  # "{rate}|{rung}" -> offset -> when
 
     def due(self, group: Group) -> set[int]:
         if group.rate_s:
-            return self.slow.get(f"{group.rate_s}|{group.rung}", set())
+            return set(self.slow.get(f"{group.rate_s}|{group.rung}", ()))
         return {offset for offset, change in self.changes.items() if not isinstance(change.due(group), Due)}
 
 
@@ -122,24 +123,34 @@ class World:
         queues = {"jobs": JobList(self.jobs), "ticks": TickList(self.ticks)}
         self.workers = [
             ProcessObservations(
-                stream=stream, audience=audience, dead_letters=Cemetery(self.buried), retries=NoRetries(), **queues, **limits
+                stream=stream,
+                audience=audience,
+                dead_letters=Cemetery(self.buried),
+                retries=NoRetries(),
+                **queues,
+                **limits,
             )
             for _ in range(2)
         ]
         self.conflation = Conflation(stream=stream, audience=audience, **queues, **limits)
         self.subscriptions = RedisSubscriptions(store, now=lambda: self.now)
         self._subscribe = SubscribeTopics(
-            subscriptions=self.subscriptions, jobs=JobList(self.jobs), tiers=DEFAULT_TIERS, coins=["a", "b"], frame_bytes=1024
+            subscriptions=self.subscriptions,
+            jobs=JobList(self.jobs),
+            tiers=DEFAULT_TIERS,
+            coins=["a", "b"],
+            frame_bytes=1024,
         )
 
-    def record(self, changes: Sequence[Change], *, frozen: bool) -> None:
+    def record(self, changes: Sequence[Change], tick: Tick | None = None) -> None:
+        at = self.now.timestamp() if tick is None else tick.rate_s * tick.slot
         for change in changes:
             truth = self.truth.setdefault(change.topic, Truth(change.epoch))
             assert truth.epoch == change.epoch
-            if not frozen:
+            if tick is None:
                 assert truth.changes.setdefault(change.offset, change) == change
             for pair in change.slow:
-                truth.slow.setdefault(pair, set()).add(change.offset)
+                truth.slow.setdefault(pair, {}).setdefault(change.offset, at)
 
     def interrupted(self) -> None:
         meanwhile, self.interrupt = self.interrupt, None
@@ -176,14 +187,17 @@ class World:
 
     # --- the other queues ----------------------------------------------------------------------------
 
-    def deliver(self, index: int, *, keep: bool, lose: Callable[[str, bool], bool] = lambda _c, _s: False) -> None:
-        """One job to its connections, again later if ``keep``; ``lose`` picks frames that never arrive."""
+    def deliver(self, index: int, *, keep: bool = False, lose: bool = False) -> None:
+        """One job to its connections, again later if ``keep``; if ``lose``, what its clients can notice is lost."""
         body = self.jobs[index] if keep else self.jobs.pop(index)
         for connections, updates in updates_of(decode(DeliveryJob, body)):
             snapshot = any(update["snapshot"] for update in updates)
             for connection in connections:
-                if not lose(connection, snapshot):
-                    self.clients[connection].receive(updates)
+                client = self.clients[connection]
+                if lose and not snapshot and all(update["topic"] in client.lines for update in updates):
+                    client.lossy = True
+                else:
+                    client.receive([update for update in updates if self.covering(connection, update["topic"])])
 
     def due_ticks(self) -> list[int]:
         return [index for index, tick in enumerate(self.ticks) if tick.rate_s * tick.slot <= self.now.timestamp()]
@@ -206,7 +220,7 @@ class World:
     def resume(self, connection: str, since: dict[str, tuple[str, int]]) -> None:
         """Every subscription again, as it is, with ``since`` for the topics that it covers."""
         for name, group in self.subscriptions.subscribed(connection).items():
-            covered = {topic: Since(*at) for topic, at in since.items() if self.covering(connection, topic) == name}
+            covered = {topic: Position(*at) for topic, at in since.items() if self.covering(connection, topic) == name}
             if covered:
                 rate = next(rate for rate, seconds in RATES.items() if seconds == group.rate_s)
                 self._ask(connection, Subscribe(topics=[name], rate=rate, filter=_filter(group.rung), since=covered))
@@ -214,7 +228,7 @@ class World:
     def covering(self, connection: str, topic: str) -> str | None:
         """The most specific subscription that covers a topic."""
         names = self.subscriptions.subscribed(connection)
-        return topic if topic in names else next((name for name in names if topic.startswith(name[:-1])), None)
+        return topic if topic in names else next((name for name in names if matches(name, topic)), None)
 
     def _ask(self, connection: str, command: Subscribe) -> dict[str, Any]:
         topics: dict[str, Any] = self._subscribe.run(connection, SESSION, command)["topics"]

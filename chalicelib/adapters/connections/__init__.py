@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from chalicelib.adapters.connections.lanes import Lane
 from chalicelib.adapters.connections.pacing import TokenBucket
 from chalicelib.adapters.connections.pool import Address, Pool
-from chalicelib.adapters.connections.round import Lane, Round
+from chalicelib.adapters.connections.round import Round
 from chalicelib.adapters.connections.signer import Credentials, Signer
 from chalicelib.ports import Post, PostResults
 
@@ -92,8 +93,7 @@ class ConnectionsClient:
         """Close every socket and the loop; the client is of no use afterwards."""
         if self._loop.is_closed():
             return
-        self._pool.close()
-        self._loop.run_until_complete(asyncio.sleep(0))  # transports close their sockets in the next turn
+        self._loop.run_until_complete(self._pool.close())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 RETRY_BASE_S = 0.05
@@ -35,3 +36,20 @@ def full_jitter(attempt: int, *, base_s: float, cap_s: float, random: Callable[[
     """
     backoff: float = min(cap_s, base_s * 2.0 ** min(attempt, 32))
     return random() * backoff
+
+
+class Timers:
+    """Timers of an event loop by name: setting one again replaces it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handles: dict[str, asyncio.TimerHandle] = {}
+
+    def at(self, name: str, when: float, then: Callable[[], None]) -> None:
+        if name in self._handles:
+            self._handles[name].cancel()
+        self._handles[name] = self._loop.call_at(when, then)
+
+    def cancel(self) -> None:
+        for handle in self._handles.values():
+            handle.cancel()

@@ -33,6 +33,10 @@ class Owner(Protocol[T]):
         """
         ...
 
+    def vacant(self) -> None:
+        """There is an idle link, or room to open one, that there was not before."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -87,6 +91,7 @@ class Link(asyncio.BufferedProtocol, Generic[T]):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
         self._transport = transport
+        self._pool.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._pool.buffer
@@ -135,11 +140,11 @@ class Pool(Generic[T]):
         self._idle_s = idle_s
         self._links: set[Link[T]] = set()
         self._idle: list[Link[T]] = []
-        self._opening = 0
+        self._opening: set[asyncio.Task[Link[T]]] = set()
 
     @property
     def has_room(self) -> bool:
-        return len(self._links) + self._opening < self._size
+        return len(self._links) + len(self._opening) < self._size
 
     def tell(self) -> Owner[T]:
         assert self.owner is not None  # noqa: S101 - a request in flight has an owner
@@ -166,9 +171,9 @@ class Pool(Generic[T]):
 
     def open(self) -> asyncio.Task[Link[T]]:
         """A fresh link. The task ends with OSError (TimeoutError and TLS errors are of it) if there can be none."""
-        self._opening += 1  # now, not when the task first runs: many may be started before that
         task = self.loop.create_task(self._connect())
-        task.add_done_callback(self._opened)
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
         return task
 
     async def _connect(self) -> Link[T]:
@@ -181,11 +186,10 @@ class Pool(Generic[T]):
                 ssl=address.tls,
                 server_hostname=address.host if address.tls else None,
             )
-        self._links.add(link)
         return link
 
-    def _opened(self, _: asyncio.Task[Link[T]]) -> None:
-        self._opening -= 1
+    def add(self, link: Link[T]) -> None:
+        self._links.add(link)
 
     def drop(self, link: Link[T]) -> None:
         self._links.discard(link)
@@ -193,6 +197,16 @@ class Pool(Generic[T]):
     def busy(self) -> list[Link[T]]:
         return [link for link in self._links if link.is_busy]
 
-    def close(self) -> None:
+    def reset(self) -> None:
+        """Close every link, with whatever is in flight."""
         for link in list(self._links):
             link.forget()
+
+    async def close(self) -> None:
+        """Close every link, those that are being opened too."""
+        opening = list(self._opening)
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+        self.reset()
+        await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from chalicelib.adapters.connections.pacing import RETRY_BASE_S, RETRY_CAP_S, TokenBucket, full_jitter
+from chalicelib.adapters.connections.lanes import Lane, Waiting, lanes_of
+from chalicelib.adapters.connections.pacing import RETRY_BASE_S, RETRY_CAP_S, Timers, TokenBucket, full_jitter
 from chalicelib.adapters.connections.pool import Link, Pool
-from chalicelib.adapters.connections.signer import Signer, hash_payload
+from chalicelib.adapters.connections.signer import Signer
 from chalicelib.ports import Post, PostResults
 
 SWEEP_S = 0.25
 DRAIN_S = 0.25  # before the deadline nothing new is begun, so that what is in flight can still be answered
 
 
-class Lane:
-    """The posts of one WebSocket connection, made one after another."""
-
-    __slots__ = ("attempts", "place", "posts", "resigned")
-
-    def __init__(self, post: Post) -> None:
-        self.posts = [post]
-        self.place = 0  # of the post in hand
-        self.attempts = 0  # failures of the post in hand
-        self.resigned = False
-
-
 class Round:
     """Makes every post, each lane in order and all lanes at once, as far as links and pace allow.
 
-    A lane that must wait is put aside by due time and delays no other. Nothing is in flight after ``run``.
+    A lane that must wait is put aside by due time and delays no other. No request is in flight after ``run``.
     """
 
     def __init__(
@@ -50,23 +38,20 @@ class Round:
         self._pool = pool
         self._loop = pool.loop
         self._signer = signer
-        self._with_body = signer.method == "POST"
         self._deadline = deadline
         self._bucket = bucket
         self._request_timeout_s = request_timeout_s
         self._random = random
-        self._lanes = _lanes(posts)
+        self._lanes = lanes_of(posts)
         self._ready = deque(self._lanes)
-        self._later: list[tuple[float, int, Lane]] = []
+        self._later = Waiting()
         self._active = len(self._lanes)  # lanes whose end is not known yet
         self._payloads: dict[bytes, tuple[bytes, bytes]] = {}
-        self._opening: set[asyncio.Task[Link[Lane]]] = set()
         self._pump_due = False
         self._refusals = 0  # connects that failed in a row
         self._open_after = 0.0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(self._loop)
         self._stopped = False
-        self._sequence = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> PostResults:
@@ -78,8 +63,8 @@ class Round:
         self._pool.drop_idle()
         self._loop.set_exception_handler(self._broke)
         try:
-            self._at("stop", self._cutoff, self._stop)
-            self._at("end", self._deadline, self._end)
+            self._timers.at("stop", self._cutoff, self._stop)
+            self._timers.at("end", self._deadline, self._end)
             self._sweep()
             if left:
                 self._pump()
@@ -87,12 +72,12 @@ class Round:
                 self._stop()
             await self._over
         except BaseException:
-            self._pool.close()  # links that were taken and not used would be lost to it
+            self._pool.reset()  # links that were taken and not used would be lost to it
             raise
         finally:
-            await self._clear()
+            self._clear()
         for lane in self._lanes:
-            self.results.unsent.extend(lane.posts[lane.place :])
+            self.results.unsent.extend(lane.rest())
         return self.results
 
     # --- what a link reports --------------------------------------------------------------------------
@@ -116,12 +101,14 @@ class Round:
         self._again(ticket)
         self._pump()
 
+    def vacant(self) -> None:
+        self._pump()
+
     # --- what becomes of a lane -----------------------------------------------------------------------
 
     def _failed(self, lane: Lane, status: int, body: bytes) -> None:
         if status == 410:
-            self.results.gone.extend(lane.posts[lane.place :])
-            lane.place = len(lane.posts)
+            self.results.gone.extend(lane.give_up())
             self._leave()
             return
         self.problem = f"{status} {body.decode(errors='replace')}"
@@ -132,17 +119,14 @@ class Round:
             self._signer.refresh()
             self._return(lane)
         else:
-            self.results.refused.append((lane.posts[lane.place], status))
+            self.results.refused.append((lane.post, status))
             self._advance(lane)
 
     def _advance(self, lane: Lane) -> None:
-        lane.place += 1
-        if lane.place == len(lane.posts):
+        if lane.advance():
+            self._return(lane)
+        else:
             self._leave()
-            return
-        lane.attempts = 0
-        lane.resigned = False
-        self._return(lane)
 
     def _return(self, lane: Lane) -> None:
         if self._stopped:
@@ -156,10 +140,8 @@ class Round:
         if due >= self._cutoff:
             self._leave()
             return
-        self._sequence += 1
-        heapq.heappush(self._later, (due, self._sequence, lane))
-        if self._later[0][2] is lane:
-            self._at("retry", due, self._wake)
+        self._later.put(lane, due)
+        self._timers.at("retry", self._later.next_due, self._wake)
 
     def _leave(self) -> None:
         self._active -= 1
@@ -174,7 +156,7 @@ class Round:
         if self._bucket is not None:
             wait = self._bucket.take()
             if wait:
-                self._at("pace", self._loop.time() + wait, self._pump)
+                self._timers.at("pace", self._loop.time() + wait, self._pump)
                 return None
         return self._ready.popleft()
 
@@ -204,30 +186,23 @@ class Round:
 
     def _may_open(self) -> bool:
         if self._open_after > self._loop.time():
-            self._at("open", self._open_after, self._pump)
+            self._timers.at("open", self._open_after, self._pump)
             return False
         return self._pool.has_room
 
     def _sign(self, lane: Lane) -> bytes:
-        post = lane.posts[lane.place]
+        post = lane.post
         payload = self._payloads.get(post.body)
         if payload is None:
-            payload = self._payloads[post.body] = self._payload(post.body)
+            payload = self._payloads[post.body] = self._signer.payload(post.body)
         return self._signer.head(post.connection, payload[0]) + payload[1]
 
-    def _payload(self, body: bytes) -> tuple[bytes, bytes]:
-        """A body's hash, and what follows the signature: once for all the posts that share it."""
-        length = b"\r\ncontent-length: %d" % len(body) if self._with_body else b""
-        return hash_payload(body), length + b"\r\n\r\n" + body
-
     def _open(self, lane: Lane) -> None:
-        task = self._pool.open()
-        self._opening.add(task)
-        task.add_done_callback(lambda done: self._opened(lane, done))
+        self._pool.open().add_done_callback(lambda task: self._opened(lane, task))
 
     def _opened(self, lane: Lane, task: asyncio.Task[Link[Lane]]) -> None:
-        self._opening.discard(task)
-        if task.cancelled():  # by _clear
+        """A link is open, perhaps only after this round has ended: then it is kept for the next."""
+        if task.cancelled():
             return
         error = task.exception()
         if isinstance(error, OSError):
@@ -237,10 +212,12 @@ class Round:
         elif self._stopped:
             self._pool.give(task.result())
             self._leave()
+        elif not task.result().is_open:  # closed before a word was said
+            self.lost(task.result(), lane, stale=False)
         else:
             self._refusals = 0
             task.result().request(self._sign(lane), lane)
-            self._pump()
+        self._pool.tell().vacant()
 
     def _unreachable(self, lane: Lane, error: OSError) -> None:
         self.problem = f"cannot connect: {error or type(error).__name__}"
@@ -249,25 +226,18 @@ class Round:
             self._open_after = now + self._jitter(self._refusals)
             self._refusals += 1
         self._again(lane)
-        self._pump()
 
     # --- time -----------------------------------------------------------------------------------------
 
     def _jitter(self, attempt: int) -> float:
         return full_jitter(attempt, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, random=self._random)
 
-    def _at(self, name: str, when: float, then: Callable[[], None]) -> None:
-        if name in self._timers:
-            self._timers[name].cancel()
-        self._timers[name] = self._loop.call_at(when, then)
-
     def _wake(self) -> None:
-        now = self._loop.time()
-        while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[2])
-            self.results.retries += 1
+        due = self._later.take_due(self._loop.time())
+        self._ready.extend(due)
+        self.results.retries += len(due)
         if self._later:
-            self._at("retry", self._later[0][0], self._wake)
+            self._timers.at("retry", self._later.next_due, self._wake)
         self._pump()
 
     def _sweep(self) -> None:
@@ -276,7 +246,7 @@ class Round:
         for link in self._pool.busy():
             if link.since < oldest:
                 link.abort()
-        self._at("sweep", self._loop.time() + SWEEP_S, self._sweep)
+        self._timers.at("sweep", self._loop.time() + SWEEP_S, self._sweep)
 
     def _stop(self) -> None:
         self._stopped = True
@@ -301,26 +271,10 @@ class Round:
         if not self._over.done():
             self._over.set_exception(error)
 
-    async def _clear(self) -> None:
+    def _clear(self) -> None:
         self._stopped = True
         self._ready.clear()
-        for timer in self._timers.values():
-            timer.cancel()
+        self._timers.cancel()
         for link in self._pool.busy():
             link.forget()
-        opening = list(self._opening)
-        for task in opening:
-            task.cancel()
-        await asyncio.gather(*opening, return_exceptions=True)
         self._loop.set_exception_handler(None)
-
-
-def _lanes(posts: Sequence[Post]) -> list[Lane]:
-    lanes: dict[str, Lane] = {}
-    for post in posts:
-        lane = lanes.get(post.connection)
-        if lane is None:
-            lanes[post.connection] = Lane(post)
-        else:
-            lane.posts.append(post)
-    return list(lanes.values())

@@ -51,7 +51,7 @@ class Signer:
         credentials: Callable[[], Credentials],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.method = method
+        self._method = method
         self._host = host
         self._path = f"{base_path}/@connections/".encode()
         self._canonical_path = quote(f"{base_path}/@connections/", safe="/-_.~").encode()
@@ -66,6 +66,11 @@ class Signer:
     def refresh(self) -> None:
         """Read the clock and the credentials anew for the next request."""
         self._second = -1.0
+
+    def payload(self, body: bytes) -> tuple[bytes, bytes]:
+        """A body's hash, and what follows the signature: once for all the requests that share the body."""
+        length = b"" if self._method == "GET" else b"\r\ncontent-length: %d" % len(body)
+        return hash_payload(body), length + b"\r\n\r\n" + body
 
     def head(self, connection: str, payload_hash: bytes) -> bytes:
         """The request line and every header up to the signature, with no line end after it.
@@ -93,10 +98,10 @@ class Signer:
             headers["x-amz-security-token"] = credentials.token
         names = ";".join(headers)
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-        self._canonical_head = f"{self.method}\n".encode() + self._canonical_path
+        self._canonical_head = f"{self._method}\n".encode() + self._canonical_path
         self._canonical_tail = f"\n\n{lines}\n{names}\n".encode()
         self._to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n".encode()
-        self._request_head = f"{self.method} ".encode() + self._path
+        self._request_head = f"{self._method} ".encode() + self._path
         sent = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._request_tail = (
             f" HTTP/1.1\r\n{sent}authorization: AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "

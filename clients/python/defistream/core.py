@@ -198,8 +198,7 @@ class Core:
             self._refused(id, command, from_reply(frame.get("error") or {}), now)
 
     def _joined(self, command: Pending, result: Mapping[str, Any], now: float) -> None:
-        part = command.part
-        if part is None:
+        if (part := command.part) is None:
             return
         rejected = rejected_topics(result.get("rejected"))
         for topic, reason in rejected.items():

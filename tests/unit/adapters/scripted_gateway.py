@@ -44,6 +44,7 @@ class ScriptedGateway:
     """
 
     default: Answer = 200
+    rude: int = 0  # how many TCP connections are closed as soon as they are open
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     sockets: int = 0
@@ -95,6 +96,10 @@ class ScriptedGateway:
         await self._drop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.rude:
+            self.rude -= 1
+            writer.close()
+            return
         self.sockets += 1
         number = self.sockets
         task = asyncio.current_task()

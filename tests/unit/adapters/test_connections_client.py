@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from datetime import datetime
 
@@ -165,6 +166,39 @@ def test_sockets_that_died_meanwhile_cost_no_attempt(client, gateway):
     gateway.drop_sockets()
     results = client.post_all(posts_to(*map(str, range(50))), deadline=soon())
     assert (results.sent, results.retries) == (50, 0)
+
+
+def test_sockets_closed_as_soon_as_open_are_tried_again(client, gateway):
+    gateway.rude = 20
+    results = client.post_all(posts_to(*"abcdefgh"), deadline=soon())
+    assert (results.sent, results.unsent) == (8, [])
+    assert client.post_all(posts_to(*"abcdefgh"), deadline=soon()).sent == 8
+
+
+def test_a_socket_that_opens_too_late_serves_the_next_call(make_client, certificate):
+    """TLS takes two round trips: the deadline may come between them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        trusting = ssl.create_default_context(cafile=str(certificate[0]))
+        client = make_client(endpoint_url=f"https://localhost:{port}", tls=trusting, size=1)
+        assert len(client.post_all(posts_to("a"), deadline=soon(0.2)).unsent) == 1
+        answering = threading.Thread(target=answer_once, args=(listener, context))
+        answering.start()
+        assert client.post_all(posts_to("b"), deadline=soon()).sent == 1
+        answering.join(5)
+
+
+def answer_once(listener, context):
+    """Take the connection that has been waiting, shake hands, and answer one request."""
+    raw, _ = listener.accept()
+    with context.wrap_socket(raw, server_side=True) as peer:
+        while b"\r\n\r\n{}" not in (data := peer.recv(65536)):
+            assert data
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_a_killed_server_leaves_the_posts_unsent(client, gateway):

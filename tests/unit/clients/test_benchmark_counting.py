@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.sockets import PING, TEXT, Frames, Tally, masked, percentile
+from benchmarks.sockets import PING, TEXT, Frames, masked
+from benchmarks.tally import Tally, percentile
 
 PUBLISHED = 1_700_000_000.0
 

@@ -1,20 +1,25 @@
 """Deliver loses nothing: what is not sent comes back, and only that."""
 
 import json
+import time
 from collections import Counter
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from chalicelib.adapters.connections import ConnectionsClient
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import PostResults
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, decode, encode
 from chalicelib.services.delivery import Deliver
+from tests.unit.adapters.scripted_gateway import ScriptedGateway
 
+KEY = ReadOnlyCredentials("AKIDEXAMPLE", "secret", None)
 NOW = datetime(2026, 11, 23, 1, 2, 3, 456789, tzinfo=UTC)
 
 
@@ -275,3 +280,20 @@ def test_every_update_arrives_exactly_as_often_as_it_was_due(jobs, rounds):
     assert {key: count for key, count in due.items() if key[0] not in gone} == {
         key: count for key, count in got.items() if key[0] not in gone
     }
+
+
+def test_over_a_real_socket_the_rest_comes_back_and_the_gone_are_named():
+    with ScriptedGateway() as gateway:
+        gateway.script("a", *[429] * 50)
+        gateway.script("c", 410)
+        client = ConnectionsClient(endpoint_url=gateway.url, region="r", credentials=lambda: KEY, size=2)
+        jobs, gone = FakeJobs(), FakeGone()
+        deliver = Deliver(connections=client, jobs=jobs, gone=gone, now=lambda: NOW, attempts_max=8)
+        try:
+            report = deliver.run([make_job()], deadline=time.monotonic() + 0.5)
+        finally:
+            client.close()
+    assert (report.sent, report.gone, report.requeued) == (1, 1, 1)
+    assert [frame.to for job in jobs.jobs for frame in job.frames] == [["a"]]
+    assert gone.reports == [["c"]]
+    assert json.loads(gateway.bodies("b")[0])["sent_at"] == "2026-11-23T01:02:03.456Z"

@@ -10,6 +10,7 @@ local flat = redis.call('HGETALL', 'subs:' .. connection)
 for i = 1, #flat, 2 do
   local key = 'group:' .. flat[i] .. '|' .. flat[i + 1]
   redis.call('ZADD', key, score, connection)
+  redis.call('SADD', 'groups:' .. flat[i], flat[i + 1]) -- forgotten as empty, if the session had ended before
   for _, expiring in ipairs({key, 'groups:' .. flat[i], 'subs:' .. connection}) do
     local at = string.format('%.0f', score + 60000)
     if redis.call('PEXPIRETIME', expiring) < tonumber(at) then redis.call('PEXPIREAT', expiring, at) end

@@ -10,6 +10,9 @@ if redis.call('EXISTS', 'tomb:' .. connection) == 1 then return {'gone', {}, {}}
 local gen = generation(token)
 local rate, rung = string.match(group, '^(%d+)|([%d.]*)|')
 
+-- A session may be extended after its end, up to the end of its connection: what it wants is kept until then.
+local keep = math.max(ends, tonumber(redis.call('HGET', 'conn:' .. connection, 'ends')) or 0)
+
 local since, last = {}, 8 + 1 + 2 * tonumber(ARGV[8])
 for i = last, #ARGV, 3 do since[ARGV[i]] = {ARGV[i + 1], tonumber(ARGV[i + 2])} end
 
@@ -27,7 +30,7 @@ local function join(name)
   redis.call('SADD', 'groups:' .. name, group)
   redis.call('HSET', subs, name, group)
   for _, expiring in ipairs({key, 'groups:' .. name, subs}) do
-    if redis.call('PTTL', expiring) < ends - now then redis.call('PEXPIREAT', expiring, integer(ends + 60000)) end
+    if redis.call('PTTL', expiring) < keep - now then redis.call('PEXPIREAT', expiring, integer(keep + 60000)) end
   end
 end
 
