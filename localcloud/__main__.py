@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import uvloop
 
+from chalicelib.errors import DefiStreamError
 from localcloud.cloud import LocalCloud, Options
 from localcloud.feed.__main__ import moment
 from localcloud.feed.tape import DEFAULT_START
@@ -22,8 +23,8 @@ from localcloud.gateway.throttle import GatewayLimits
 from localcloud.ministack import REGION
 
 EPILOG = """
-what runs: Redis, PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every handler
-of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway that
+what runs: Redis, PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every
+handler of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway that
 behaves like API Gateway, and a server that replays recorded figures in DefiLlama's own shapes. All on 127.0.0.1.
 
 examples:
@@ -119,6 +120,15 @@ def _pairs(given: list[str], option: str) -> dict[str, str]:
         if "=" not in text:
             raise SystemExit(f"localcloud: {option} takes NAME=VALUE, not {text!r}")
     return dict(text.split("=", 1) for text in given)
+
+
+def _workers(given: list[str]) -> dict[str, int]:
+    workers = {}
+    for function, count in _pairs(given, "--workers").items():
+        if not (count.isascii() and count.isdigit() and int(count) > 0):
+            raise SystemExit(f"localcloud: --workers {function} takes a number above zero, not {count!r}")
+        workers[function] = int(count)
+    return workers
 
 
 class Terminal:
@@ -220,7 +230,7 @@ def options_of(arguments: argparse.Namespace, terminal: Terminal) -> Options:
         speed=arguments.speed,
         begins=arguments.begins,
         poll_s=arguments.poll_seconds,
-        workers={name: int(count) for name, count in _pairs(arguments.workers, "--workers").items()},
+        workers=_workers(arguments.workers),
         parameters=_pairs(arguments.parameter, "--parameter"),
         env=_pairs(arguments.set, "--set"),
         limits=limits,
@@ -266,7 +276,7 @@ def main() -> int:
         return uvloop.run(serve(arguments, terminal))
     except PortTakenError as error:
         print(f"localcloud: port {error.port} is taken by {holder_of(error.port)}", file=sys.stderr)
-    except (RuntimeError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError, DefiStreamError) as error:
         print(f"localcloud: {error}", file=sys.stderr)
     finally:
         terminal.close()

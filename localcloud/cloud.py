@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pkgutil
 import shutil
 import sys
 import tempfile
@@ -12,14 +13,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.request import urlopen
 
 from chalice.app import CORSConfig
 
+import chalicelib
 from chalicelib.adapters.dynamodb import DynamoKeys
 from chalicelib.services.keys import KeyRing
-from chalicelib.settings import DEFAULT_TIERS
+from chalicelib.settings import DEFAULT_TIERS, from_env
 from localcloud.feed.tape import DEFAULT_START
 from localcloud.functions import FunctionSpec, read_functions
 from localcloud.gateway.server import Gateway
@@ -90,7 +92,7 @@ class LocalCloud:
         self.scheduler: Scheduler
         self.feed_url: str | None = None
 
-    async def __aenter__(self) -> LocalCloud:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -141,10 +143,13 @@ class LocalCloud:
         options = self.options
         workers = {spec.name: options.workers.get(spec.name, WORKERS.get(spec.name, 1)) for spec in specs}
         self.gateway = self._gateway(specs)
+        environment = self._environment()
+        from_env(environment)  # a wrong setting is told here and now, not by every worker
         self.runtime = Runtime(
             specs,
-            env=self._environment(),
+            env=environment,
             project_dir=PROJECT,
+            preload=[module.name for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.")],
             max_workers=workers,
             on_log=options.on_log,
             region=REGION,

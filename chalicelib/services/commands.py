@@ -60,17 +60,15 @@ class HandleCommand:
 
     def run(self, connection: str, identity: Identity, body: str, *, connected_at_ms: int, request_id: str) -> str:
         """The reply to a frame, as JSON text; never raises."""
-        command_id: protocol.CommandId = None
+        command = _decoded(body)
+        command_id = command.command_id if isinstance(command, protocol.BadCommandError) else command.id
         try:
             session = self._session(connection, identity, connected_at_ms)
-            self._limit(connection, self._tiers[session.tier])
-            command = protocol.decode_command(body)
-            command_id = command.id
-            result = self._carry_out(connection, session, command)
-            return encode_reply(command_id, result)
-        except protocol.BadCommandError as error:
-            metrics.count("ValidationErrors", 1)
-            return encode_error(error.command_id, error.error)
+            self._limit(connection, self._tiers[session.tier])  # what is malformed counts too
+            if isinstance(command, protocol.BadCommandError):
+                metrics.count("ValidationErrors", 1)
+                raise command.error
+            return encode_reply(command_id, self._carry_out(connection, session, command))
         except DefiStreamError as error:
             return encode_error(command_id, error)
         except Exception:
@@ -130,6 +128,14 @@ class HandleCommand:
         session_ms = min(identity.session_ms, session.ends_ms)
         self._sessions.extend(connection, session_ms)
         return session_ms
+
+
+def _decoded(body: str) -> protocol.Command | protocol.BadCommandError:
+    """The command, or what is wrong with it: every reply must echo the id, that of a refusal too."""
+    try:
+        return protocol.decode_command(body)
+    except protocol.BadCommandError as error:
+        return error
 
 
 def _time(milliseconds: int) -> str:

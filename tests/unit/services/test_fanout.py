@@ -116,17 +116,17 @@ def test_jobs_carry_every_update_in_order_within_their_limits(moved, wants, fram
             source
             for frame in job.frames
             for update in frame.updates
-            for source in sources_of(job, update, moved, sources, exactly_one=True)
+            for source in sources_of(job.updates[update], moved, sources)
         }
         assert set(job.sources) <= {source for named in sources.values() for source in named}
         assert len(set(job.sources)) == len(job.sources)
 
 
-def sources_of(job, update, moved, sources, *, exactly_one):
-    """The messages of the change that an update tells of, if it can only be one change."""
-    told = msgspec.json.decode(job.updates[update])
+def sources_of(encoded, moved, sources):
+    """The messages of the change that an update tells of, where it can only be one change."""
+    told = msgspec.json.decode(encoded)
     fitting = [n for n, one in enumerate(moved) if (one.topic, one.offset) == (told["topic"], told["offset"])]
-    return sources[fitting[0]] if exactly_one and len(fitting) == 1 else []
+    return sources[fitting[0]] if len(fitting) == 1 else []
 
 
 def received(jobs):
@@ -162,7 +162,7 @@ def test_many_connections_are_spread_over_jobs_of_so_many_posts():
 def test_many_different_payloads_stay_within_a_messages_room():
     moved = [change(f"price:coin-number-{n}", offset=9) for n in range(900)]
     wants = {one.topic: {Group(): [f"{n:014}==" for n in range(index % 3 + 1)]} for index, one in enumerate(moved)}
-    jobs = build_jobs(moved, wants, sources=dict.fromkeys(range(900), ["m" * 36]), **limits())
+    jobs = build_jobs(moved, wants, sources={n: ["m" * 36] for n in range(900)}, **limits())
     assert max(map(len, encode_jobs(jobs))) <= MAX_MESSAGE_BYTES
 
 
