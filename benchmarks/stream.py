@@ -18,6 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from chalicelib.adapters.dynamodb import DynamoKeys
 from chalicelib.domain.observations import Observation, observation_id, plain
 from chalicelib.services.keys import KeyRing
@@ -200,7 +202,7 @@ def say(text: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
-    result = asyncio.run(measure(options))
+    result = uvloop.run(measure(options))
     if options.json:
         print(json.dumps(result))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,7 @@ class Play:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.epochs: list[str] = []
+        self.epochs: dict[str, list[str]] = defaultdict(list)
         self.ticks: list[Tick] = []
 
     def step(self, action: str, *args: Any) -> Any:
@@ -54,13 +55,21 @@ class Play:
         return self._subscribed(connection, name, group=group, snapshot=snapshot)
 
     def resume(self, connection: str, name: str, topic: str, offset: int) -> Any:
-        return self._subscribed(connection, name, since={topic: (self.epochs[-1] if self.epochs else "", offset)})
+        known = self.epochs[topic]
+        return self._subscribed(connection, name, since={topic: (known[-1] if known else "", offset)})
 
     def _subscribed(self, connection: str, name: str, **more: Any) -> Any:
         subscribed = self.store.subscribe(connection, name, **more)
         assert subscribed is not None
         reads = [
-            (r.topic, self._epoch(r.epoch), r.offset, r.recovered, self._told(r.snapshot), [*map(self._told, r.missed)])
+            (
+                r.topic,
+                self._epoch(r.topic, r.epoch),
+                r.offset,
+                r.recovered,
+                self._told(r.snapshot),
+                [*map(self._told, r.missed)],
+            )
             for r in sorted(subscribed.reads, key=lambda read: read.topic)
         ]
         return list(subscribed.patterns), reads
@@ -93,12 +102,13 @@ class Play:
         return {name: {group: sorted(to) for group, to in groups.items()} for name, groups in found.items()}
 
     def _told(self, change: Change | None) -> Any:
-        return change and replace(change, epoch=str(self._epoch(change.epoch)))
+        return change and replace(change, epoch=str(self._epoch(change.topic, change.epoch)))
 
-    def _epoch(self, epoch: str | None) -> int | None:
-        if epoch and epoch not in self.epochs:
-            self.epochs.append(epoch)
-        return self.epochs.index(epoch) if epoch else None
+    def _epoch(self, topic: str, epoch: str | None) -> int | None:
+        known = self.epochs[topic]
+        if epoch and epoch not in known:
+            known.append(epoch)
+        return known.index(epoch) if epoch else None
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

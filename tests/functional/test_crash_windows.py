@@ -34,7 +34,7 @@ START = datetime.now(UTC).replace(second=0, microsecond=0)
 VISIBILITY_S = 1
 TOPICS = [f"price:coin-{number}" for number in range(4)]
 READERS = [f"reader-{number}" for number in range(12)]  # one to a job: twelve jobs, two SendMessageBatch calls
-SLOW = "slow-reader"
+SLOW_READERS = [f"slow-reader-{number}" for number in range(12)]
 
 
 def die() -> None:
@@ -103,9 +103,9 @@ class Bench:
             self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": str(VISIBILITY_S)})["QueueUrl"]
             for name in names
         )
-        self.clients = {connection: ModelClient(connection) for connection in [*READERS, SLOW]}
+        self.clients = {connection: ModelClient(connection) for connection in READERS + SLOW_READERS}
         subscriptions = RedisSubscriptions(Redis(redis_url), now=lambda: self.now)
-        for connection, group in [(reader, Group()) for reader in READERS] + [(SLOW, Group(rate_s=1))]:
+        for connection, group in [(reader, Group(rate_s=int(reader in SLOW_READERS))) for reader in self.clients]:
             subscriptions.subscribe(
                 connection,
                 {"price:*": ""},
@@ -228,7 +228,7 @@ class Bench:
     def check(self, expected: dict[str, list[str]], slow: dict[str, list[str]]) -> None:
         """Every reader saw these values of these topics, once each and in a chain without a gap."""
         for connection, client in self.clients.items():
-            wanted = slow if connection == SLOW else expected
+            wanted = slow if connection in SLOW_READERS else expected
             for topic, values in wanted.items():
                 line = client.lines[topic]
                 assert [line.values[offset] for offset in sorted(line.values)] == values, connection
@@ -275,8 +275,8 @@ def after_moving_to_flushing(ports: Ports) -> None:
     ports.stream = Lethal(ports.stream, "flush")
 
 
-def between_clearing_and_forgetting(ports: Ports) -> None:
-    ports.stream._redis = Lethal(ports.stream._redis, "call")
+def before_clearing(ports: Ports) -> None:
+    ports.stream = Lethal(ports.stream, "flushed", before=True)
 
 
 def after_clearing(ports: Ports) -> None:
@@ -295,15 +295,16 @@ FLUSH_WINDOWS = [
     after_moving_to_flushing,
     before_jobs,
     between_two_entries,
+    between_two_batches,
     after_jobs,
-    between_clearing_and_forgetting,
+    before_clearing,
     after_clearing,
 ]
 
 
 @pytest.fixture
 def bench(redis_url: str, ministack: Any) -> Iterator[Bench]:
-    bench = Bench(redis_url, lambda: ministack.client("sqs"))
+    bench = Bench(redis_url, lambda: ministack.aws.client("sqs"))
     yield bench
     bench.close()
 
@@ -315,7 +316,7 @@ def test_a_process_worker_that_dies_loses_and_repeats_nothing(bench, window):
     bench.process()
     bench.deliver()
     bench.now += timedelta(seconds=0.4)
-    # The slow reader's slot is taken by the first change, so that these mark topics dirty and arm a tick.
+    # The slow readers' slot is taken by the first change, so that these mark topics dirty and arm a tick.
     bench.publish(*((topic, value, second) for second, value in ((1, "101"), (2, "102")) for topic in TOPICS))
     bench.killed(bench.process, window)
     bench.publish((TOPICS[0], "103", 3))  # and life goes on meanwhile
@@ -352,3 +353,15 @@ def test_a_flush_that_dies_is_finished_by_the_next_worker(bench, window):
     expected = {topic: ["100", "101", "102"] for topic in TOPICS}
     expected[TOPICS[0]].append("103")
     bench.check(expected, {topic: ["100", "102"] for topic in TOPICS[1:]} | {TOPICS[0]: ["100", "102", "103"]})
+
+
+def test_a_flush_whose_frozen_updates_expired_is_not_swept_for_ever(bench):
+    """A store that was away for hours has forgotten them; their clients resume with ``since``."""
+    bench.publish(*((TOPICS[0], value, second) for second, value in enumerate(("100", "101"))))
+    bench.process()
+    bench.now += timedelta(seconds=2)
+    bench.killed(bench.flush, after_moving_to_flushing)
+    Redis(bench.redis_url).call(lambda client: client.delete(*client.keys("flushing:*")))
+    bench.now += timedelta(seconds=10)
+    assert len(bench.sweep()) == 1
+    assert bench.sweep() == []

@@ -132,8 +132,7 @@ class RedisStream:
 
     def flushed(self, tick: Tick) -> None:
         name = f"{tick.rate_s}:{tick.slot}"
-        self._redis.call(lambda client: client.delete(f"flushing:{name}"))
-        self._redis.call(lambda client: client.srem("flushing", name))
+        self._redis.call(lambda client: client.pipeline().delete(f"flushing:{name}").srem("flushing", name).execute())
 
     def overdue(self, grace_s: float) -> Sequence[Tick]:
         slower = [rate for rate in RATES.values() if rate]

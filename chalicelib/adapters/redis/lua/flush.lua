@@ -48,5 +48,7 @@ end
 if #frozen > 0 then
   redis.call('SADD', 'flushing', rate .. ':' .. slot)
   redis.call('EXPIRE', key, 7200)
+else
+  redis.call('SREM', 'flushing', rate .. ':' .. slot) -- its updates expired: nothing is left to sweep
 end
 return {frozen, again and arm(rate, slot + 1) and 1 or 0}

@@ -1,0 +1,108 @@
+"""The services behind the socket, on fakes that share one store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.domain.keys import hash_key
+from chalicelib.ports import ApiKey, Identity, Session
+from chalicelib.services.authorize import AuthorizeConnection
+from chalicelib.services.commands import HandleCommand
+from chalicelib.services.sessions import ManageSessions
+from chalicelib.services.subscribe import SubscribeTopics
+from chalicelib.services.tokens import Tokens
+from chalicelib.settings import DEFAULT_TIERS, Tier
+from tests.fake_store import FakeAudience, FakeLimits, FakeSessions, FakeStore, FakeStream, FakeSubscriptions
+from tests.fakes import FakeClock, FakeConnections, FakeJobQueue, FakeKeyStore, FakeSecrets, seen
+
+TIERS: Mapping[str, Tier] = {**DEFAULT_TIERS, "tiny": Tier(1, 2, "realtime", 1000, 1000)}
+API_KEY = "ds_a-key-of-the-test"
+SIGNING = "a signing key of the test, thirty-two bytes and more"
+
+
+class SocketRig:
+    """Everything that $connect, $default and $disconnect call. The clock starts now: PyJWT has its own."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(datetime.now(UTC).replace(microsecond=0))
+        self.store = FakeStore(self.clock)
+        self.stream, self.audience = FakeStream(self.store), FakeAudience(self.store)
+        self.jobs, self.connections, self.limits = FakeJobQueue(), FakeConnections(), FakeLimits(self.clock)
+        self.keys = FakeKeyStore(ApiKey("ann", "pro", "test", hash_key(API_KEY), "2026-11-23T00:00:00.000Z"))
+        self.secrets = FakeSecrets(signing=[SIGNING], origin=["edge-2", "edge-1"])
+        subscriptions, sessions = FakeSubscriptions(self.store), FakeSessions(self.store)
+        self.tokens = Tokens(
+            keys=self.keys,
+            secrets=self.secrets,
+            limits=self.limits,
+            secret_id="signing",
+            token_seconds=300,
+            session_seconds=3600,
+            anonymous_per_minute=3,
+            now=self.clock,
+        )
+        self.sessions = ManageSessions(
+            sessions=sessions,
+            connections=lambda: self.connections,
+            tiers=TIERS,
+            connection_seconds=7800,
+            now=self.clock,
+        )
+        subscribe = SubscribeTopics(
+            subscriptions=subscriptions, jobs=self.jobs, tiers=TIERS, coins=["ethereum", "dai"], frame_bytes=32_768
+        )
+        self.commands = HandleCommand(
+            sessions=sessions,
+            subscriptions=subscriptions,
+            subscribe=subscribe,
+            tokens=lambda: self.tokens,
+            limits=self.limits,
+            jobs=self.jobs,
+            tiers=TIERS,
+            connection_seconds=7800,
+            now=self.clock,
+        )
+
+    def authorizer(self, *, origins: tuple[str, ...] = (), origin_secret_id: str = "") -> AuthorizeConnection:
+        return AuthorizeConnection(
+            tokens=self.tokens,
+            secrets=self.secrets,
+            tiers=TIERS,
+            allowed_origins=origins,
+            origin_secret_id=origin_secret_id,
+        )
+
+    def identity(self, user: str = "ann", tier: str = "pro", lasts_s: int = 3600) -> Identity:
+        return Identity(user, tier, int((self.clock().timestamp() + lasts_s) * 1000))
+
+    def connect(self, connection: str = "c", **identity: Any) -> Session:
+        return self.sessions.open(connection, self.identity(**identity))
+
+    def send(self, body: str, connection: str = "c", identity: Identity | None = None) -> dict[str, Any]:
+        """One text frame, and its reply."""
+        reply: dict[str, Any] = json.loads(
+            self.commands.run(
+                connection,
+                identity or self.identity(),
+                body,
+                connected_at_ms=int(self.clock().timestamp() * 1000),
+                request_id="r1",
+            )
+        )
+        assert reply["type"] == "reply"
+        return reply
+
+    def ask(self, action: str, connection: str = "c", **fields: Any) -> dict[str, Any]:
+        return self.send(json.dumps({"action": action, **fields}), connection)
+
+    def code(self, action: str, connection: str = "c", **fields: Any) -> int:
+        reply = self.ask(action, connection, **fields)
+        assert not reply["ok"], reply
+        code: int = reply["error"]["code"]
+        return code
+
+    def see(self, topic: str, *values: str, **more: Any) -> None:
+        self.stream.sequence([seen(topic, value, self.clock(), **more) for value in values])

@@ -1,0 +1,64 @@
+"""Connections are opened within their owner's limit, not counting the dead, and ended once."""
+
+import pytest
+
+from chalicelib.errors import StoreDownError, TooManyConnectionsError
+from tests.unit.services.socket_rig import SocketRig
+
+
+@pytest.fixture
+def rig():
+    return SocketRig()
+
+
+def test_a_session_ends_with_its_identity(rig):
+    session = rig.connect(lasts_s=60)
+    assert (session.user, session.tier) == ("ann", "pro")
+    assert session.session_ms == int(rig.clock().timestamp() + 60) * 1000
+
+
+def test_a_session_never_outlasts_its_connection(rig):
+    session = rig.connect(lasts_s=86_400)
+    assert session.session_ms == session.ends_ms == int(rig.clock().timestamp() + 7800) * 1000
+
+
+def test_a_connection_above_the_limit_is_refused(rig):
+    rig.connect("a", tier="tiny")
+    with pytest.raises(TooManyConnectionsError) as caught:
+        rig.connect("b", tier="tiny")
+    assert (caught.value.http_status, caught.value.retry_after) == (429, 60)
+    assert "b" not in rig.store.sessions
+
+
+def test_a_connection_that_the_gateway_no_longer_knows_gives_its_place_up(rig):
+    rig.connect("a", tier="tiny")
+    rig.connections.gone = {"a"}
+    rig.connect("b", tier="tiny")
+    assert set(rig.store.sessions) == {"b"}
+
+
+def test_the_gateway_is_not_asked_while_there_is_room(rig):
+    rig.connect("a")
+    rig.connect("b")
+    assert rig.connections.asked == []
+
+
+def test_ending_twice_or_what_was_never_opened_is_harmless(rig):
+    rig.connect("a")
+    rig.sessions.end(["a"])
+    rig.sessions.end(["a", "never"])
+    assert rig.store.sessions == {}
+
+
+def test_an_end_that_overtakes_its_beginning_wins(rig):
+    rig.sessions.end(["a"])
+    rig.connect("a")
+    assert rig.store.sessions == {}
+
+
+def test_a_store_that_is_down_is_said_to_be(rig):
+    rig.store.down = {"*"}
+    with pytest.raises(StoreDownError):
+        rig.connect()
+    with pytest.raises(StoreDownError):
+        rig.sessions.end(["c"])
