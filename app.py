@@ -14,6 +14,7 @@ from chalicelib.handlers import authorizer, queues, schedules, websocket
 from chalicelib.handlers.rest import v1
 
 app = Chalice(app_name="defi-stream")
+app.experimental_feature_flags.update(["WEBSOCKETS"])  # without it `chalice package` refuses the $connect handler
 app.register_blueprint(v1.routes, url_prefix="/v1")
 
 

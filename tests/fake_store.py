@@ -56,6 +56,7 @@ class FakeStore:
         self.sessions: dict[str, Session] = {}
         self.holders: dict[str, dict[str, int]] = defaultdict(dict)
         self.tombstones: set[str] = set()
+        self.ending: dict[str, int] = {}
         self.coins: set[str] = set()
         self.dirty: dict[int, dict[str, int]] = defaultdict(dict)
         self.armed: set[Tick] = set()
@@ -379,7 +380,7 @@ class FakeSessions:
             del held[ended]
         if connection not in held and len(held) >= limit:
             return sorted(held, key=lambda name: (held[name], name))[:50]
-        held[connection] = session.ends_ms
+        held[connection] = self._store.ending[connection] = session.ends_ms
         self._store.sessions[connection] = session
         return None
 
@@ -400,11 +401,21 @@ class FakeSessions:
         self._store.check("drop")
         self._store.sessions.pop(connection, None)
 
+    def ending(self, before_ms: int) -> Sequence[str]:
+        self._store.check("ending")
+        return [connection for connection, ends in self._store.ending.items() if ends <= before_ms]
+
+    def announced(self, connections: Sequence[str]) -> None:
+        self._store.check("announced")
+        for connection in connections:
+            self._store.ending.pop(connection, None)
+
     def forget(self, connections: Sequence[str]) -> int:
         self._store.check("forget")
         known = 0
         for connection in connections:
             self._store.tombstones.add(connection)
+            self._store.ending.pop(connection, None)
             for name in list(self._store.subs[connection]):
                 self._store.leave(connection, name)
             session = self._store.sessions.pop(connection, None)

@@ -91,6 +91,19 @@ def test_extending_a_session_that_is_not_known_is_harmless(store):
     assert store.sessions.get("a") is None
 
 
+def test_who_ends_soon_is_named_until_it_was_announced_or_has_ended(store):
+    for connection in "abc":
+        store.open(connection)
+        store.clock.forward(minutes=1)
+    before_ms = store.sessions.get("b").ends_ms
+    assert sorted(store.sessions.ending(before_ms)) == ["a", "b"]
+    store.sessions.announced(["b"])
+    store.sessions.announced([])
+    assert list(store.sessions.ending(before_ms)) == ["a"]
+    store.sessions.forget(["a"])
+    assert list(store.sessions.ending(before_ms)) == []
+
+
 # --- subscriptions ---
 
 

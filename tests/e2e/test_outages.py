@@ -11,9 +11,11 @@ from decimal import Decimal
 
 import pytest
 import redis
-from tests.e2e.watching import Watcher, until, until_shown, watching
 
+from chalicelib.domain.observations import Observation
+from chalicelib.protocol.envelopes import encode_observations
 from localcloud.testing import LocalCloud, observation
+from tests.e2e.watching import Watcher, until, until_shown, watching
 
 TOPICS = [f"price:coin-{number}" for number in range(4)]
 OUTAGE_S = 5.0
@@ -145,10 +147,8 @@ async def test_repeated_and_reordered_messages_are_observed_once(start_cloud):
         assert every == list(range(1, 8))
 
 
-def message(observations: list[object]) -> str:
-    from chalicelib.protocol.envelopes import encode_observations
-
-    (body,) = encode_observations(observations)  # type: ignore[arg-type]
+def message(observations: list[Observation]) -> str:
+    (body,) = encode_observations(observations)
     return body.decode()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,40 +11,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.e2e import chromium
 from tests.e2e.fake_server import FakeServer
 
 playwright = pytest.importorskip("playwright.async_api", reason="the page's tests need playwright")
 uplot = pytest.importorskip("uplot", reason="the page's charting library is not installed")
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt install chromium)"),
-]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), chromium.needed]
 
 WEB = Path(__file__).parents[2] / "web"
 VENDOR = Path(uplot.__file__).parent / "static"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-# Everything that the stream accepted, by topic, as [epoch, offset, replayed], from before the page's own scripts run.
-RECORDER = """
-addEventListener("load", () => {
-  globalThis.accepted = {};
-  globalThis.gaps = [];
-  defiStream.stream.addEventListener("updates", ({ detail }) => {
-    for (const { update, replayed } of detail.items) {
-      (accepted[update.topic] ??= []).push([update.epoch, update.offset, replayed]);
-    }
-  });
-  defiStream.stream.addEventListener("gap", ({ detail }) => gaps.push(detail.status));
-});
-"""
 Page = Any
 Opener = Callable[..., Awaitable[Page]]
 
@@ -54,7 +29,7 @@ Opener = Callable[..., Awaitable[Page]]
 async def browser() -> AsyncIterator[Any]:
     async with playwright.async_playwright() as driver:
         playwright.expect.set_options(timeout=10_000)
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
         yield browser
         await browser.close()
 
@@ -82,7 +57,7 @@ async def open_page(browser: Any, server: FakeServer) -> AsyncIterator[Opener]:
         page.on(
             "request", lambda request: None if request.url.startswith(server.url) else complaints.append(request.url)
         )
-        await page.add_init_script(RECORDER)
+        await page.add_init_script(chromium.RECORDER)
         await page.goto(server.url + path)
         if rows:
             await page.wait_for_selector("#rows .row")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.domain.keys import hash_key
@@ -24,10 +23,10 @@ SIGNING = "a signing key of the test, thirty-two bytes and more"
 
 
 class SocketRig:
-    """Everything that $connect, $default and $disconnect call. The clock starts now: PyJWT has its own."""
+    """Everything that $connect, $default and $disconnect call."""
 
     def __init__(self) -> None:
-        self.clock = FakeClock(datetime.now(UTC).replace(microsecond=0))
+        self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.stream, self.audience = FakeStream(self.store), FakeAudience(self.store)
         self.jobs, self.connections, self.limits = FakeJobQueue(), FakeConnections(), FakeLimits(self.clock)
@@ -48,6 +47,7 @@ class SocketRig:
             sessions=sessions,
             connections=lambda: self.connections,
             tiers=TIERS,
+            jobs=self.jobs,
             connection_seconds=7800,
             now=self.clock,
         )

@@ -62,3 +62,36 @@ def test_a_store_that_is_down_is_said_to_be(rig):
         rig.connect()
     with pytest.raises(StoreDownError):
         rig.sessions.end(["c"])
+
+
+# --- endings ---
+
+
+def test_five_minutes_before_its_two_hours_a_connection_is_told_once_to_reconnect(rig):
+    rig.connect("a")
+    rig.clock.forward(minutes=30)
+    rig.connect("b")
+    rig.clock.forward(minutes=84)
+    assert rig.sessions.announce_endings() == 0
+    rig.clock.forward(minutes=1)
+    assert rig.sessions.announce_endings() == 1
+    assert rig.sessions.announce_endings() == 0
+    assert [message["name"] for message in rig.jobs.messages("a")] == ["going_away"]
+    assert rig.jobs.messages("b") == []
+
+
+def test_thousands_are_told_in_jobs_of_a_limited_size(rig):
+    for n in range(1100):
+        rig.store.ending[f"c{n}"] = 0
+    assert rig.sessions.announce_endings() == 1100
+    assert [len(job.frames[0].to) for job in rig.jobs.jobs] == [500, 500, 100]
+
+
+def test_a_notice_that_is_not_taken_is_sent_with_the_next_sweep(rig):
+    rig.connect("a")
+    rig.clock.forward(minutes=115)
+    rig.jobs.takes = lambda _: False
+    with pytest.raises(StoreDownError):
+        rig.sessions.announce_endings()
+    rig.jobs.takes = lambda _: True
+    assert rig.sessions.announce_endings() == 1

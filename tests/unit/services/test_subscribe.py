@@ -95,7 +95,7 @@ def test_a_coin_that_is_polled_or_has_a_key_is_known_and_the_key_is_polled_from_
 
 
 def test_a_tier_has_so_many_topics_a_connection(rig):
-    rig.connect("d", tier="tiny")
+    rig.connect("d", user="bob", tier="tiny")
     result = subscribed(rig, "price:dai", ETH, "price:*", connection="d")
     assert [(r["topic"], r["code"]) for r in result["rejected"]] == [("price:*", 2001)]
     assert rig.code("subscribe", "d", topics=["price:*"]) == 2001

@@ -1,0 +1,81 @@
+"""The page in Chromium against the whole platform: real handlers, real queues, recorded figures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from localcloud.testing import LocalCloud
+from tests.e2e import chromium
+
+playwright = pytest.importorskip("playwright.async_api", reason="the page's tests need playwright")
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), chromium.needed]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cloud() -> AsyncIterator[LocalCloud]:
+    async with LocalCloud(feed="recorded", poll_s=1.0) as cloud:
+        yield cloud
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(cloud: LocalCloud) -> AsyncIterator[Any]:
+    async with playwright.async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
+        page = await browser.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.add_init_script(chromium.RECORDER)
+        await page.goto(f"{cloud.url}/#key={cloud.key}")
+        yield page
+        await browser.close()
+        assert complaints == []
+
+
+async def until(page: Any, expression: str) -> None:
+    async with asyncio.timeout(30):
+        while not await page.evaluate(f"Boolean({expression})"):  # noqa: ASYNC110 (the browser has no event for it)
+            await asyncio.sleep(0.05)
+
+
+def holes(accepted: dict[str, list[list[Any]]]) -> dict[str, list[int]]:
+    """Offsets that a topic should have been told between its first and its last."""
+    missing = {}
+    for topic, updates in accepted.items():
+        offsets = {offset for _, offset, _ in updates}
+        lacking = sorted(set(range(min(offsets), max(offsets) + 1)) - offsets)
+        if lacking:
+            missing[topic] = lacking
+    return missing
+
+
+async def test_real_figures_arrive_and_change(page):
+    await until(page, "document.querySelectorAll('#rows .row').length >= 50")
+    await until(page, "Object.values(accepted).filter(updates => updates.length > 2).length >= 30")
+    assert await page.locator("#state-text").inner_text() == "Live"
+
+
+async def test_the_page_says_that_it_shows_recorded_and_interpolated_figures(page):
+    text = await page.locator("body").inner_text()
+    assert "Replaying recorded data" in text
+    assert "September 2021" in text
+    assert "~$" in text
+
+
+async def test_a_cut_connection_recovers_with_no_update_lost(page, cloud):
+    await until(page, "Object.values(accepted).filter(updates => updates.length > 2).length >= 30")
+    before = await page.evaluate("Object.values(accepted).flat().length")
+    assert cloud.gateway.drop_connections() >= 1
+    await until(page, "Object.values(accepted).flat().some(([, , replayed]) => replayed)")
+    await until(page, f"Object.values(accepted).flat().length > {before} + 100")
+    await until(page, "document.querySelector('#state-text').textContent === 'Live'")
+    epochs = await page.evaluate("new Set(Object.values(accepted).flat().map(([epoch]) => epoch)).size")
+    accepted = await page.evaluate("accepted")
+    assert all(len({epoch for epoch, _, _ in updates}) == 1 for updates in accepted.values()), epochs
+    assert holes(accepted) == {}
+    assert "lost" not in await page.evaluate("gaps")
