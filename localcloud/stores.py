@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
+import struct
 import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -125,6 +127,18 @@ class PostgresServer:
             command += ["-c", f"{name}={value}"]
         self._child = await Child.start("postgres", command, log=log, user=self._user)
         await wait_for_port(self.port, self._child)
+        async with asyncio.timeout(30):
+            while not await self._accepts():
+                await asyncio.sleep(0.02)
+
+    async def _accepts(self) -> bool:
+        """It listens before it is ready, and says so to whoever connects: an E instead of an R."""
+        startup = struct.pack("!i", 196608) + b"user\0postgres\0\0"
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(struct.pack("!i", len(startup) + 4) + startup)
+        said = await reader.read(1)
+        writer.close()
+        return said == b"R"
 
     async def stop(self) -> None:
         if self._child:

@@ -209,16 +209,20 @@ class FakeRetries:
 
 
 class FakeConnections:
-    """A gateway that knows every connection but those in ``gone``."""
+    """A gateway that knows every connection but those in ``gone`` and has no time for those in ``busy``."""
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
+        self.busy: set[str] = set()
         self.posts: list[Post] = []
         self.asked: list[str] = []
 
     def post_all(self, posts: Sequence[Post], *, deadline: float) -> PostResults:
-        results = PostResults(gone=[post for post in posts if post.connection in self.gone])
-        sent = [post for post in posts if post.connection not in self.gone]
+        results = PostResults(
+            gone=[post for post in posts if post.connection in self.gone],
+            unsent=[post for post in posts if post.connection in self.busy],
+        )
+        sent = [post for post in posts if post.connection not in self.gone | self.busy]
         self.posts += sent
         results.sent = len(sent)
         return results

@@ -161,6 +161,14 @@ def test_a_slower_rate_with_a_filter_hears_of_moves_that_pass_it(store):
     assert len(store.sequence(ETH, "101").ticks) == 1
 
 
+def test_a_flush_is_due_only_to_those_whose_filter_was_passed_since(slow):
+    slow.subscribe("d", ETH, group=Group(rate_s=5, rung="1"))
+    slow.sequence(ETH, "100")
+    (tick,) = slow.sequence(ETH, "100.5").ticks
+    slow.clock.forward(seconds=5)
+    assert [c.slow for c in slow.stream.flush(tick).changes] == [{"5|": 1}]
+
+
 def test_a_slot_whose_tick_was_lost_is_overdue(slow):
     slow.sequence(ETH, "100", "101")
     slow.clock.forward(seconds=9)

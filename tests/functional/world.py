@@ -84,7 +84,7 @@ class Truth:
 
     epoch: str
     changes: dict[int, Change] = field(default_factory=dict)
-    slow: dict[str, dict[int, float]] = field(default_factory=dict)  # "{rate}|{rung}" -> offset -> when
+    slow: dict[str, dict[int, tuple[float, int | None]]] = field(default_factory=dict)  # pair -> offset -> when, prev
 
     def due(self, group: Group) -> set[int]:
         if group.rate_s:
@@ -149,8 +149,9 @@ class World:
             assert truth.epoch == change.epoch
             if tick is None:
                 assert truth.changes.setdefault(change.offset, change) == change
-            for pair in change.slow:
-                truth.slow.setdefault(pair, {}).setdefault(change.offset, at)
+            for pair, prev in change.slow.items():
+                told = truth.slow.setdefault(pair, {}).setdefault(change.offset, (at, prev))
+                assert told[1] == prev
 
     def interrupted(self) -> None:
         meanwhile, self.interrupt = self.interrupt, None

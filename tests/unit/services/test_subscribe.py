@@ -181,6 +181,12 @@ def test_a_slower_resume_sends_the_newest_value_only(rig):
     assert told(rig) == [(ETH, 4, 1, False)]
 
 
+def test_a_slower_filtered_resume_sends_the_newest_value_if_any_passed(rig):
+    rig.see(ETH, "100", "101.5", "101.7")
+    assert resume(rig, 1, rate="5s", filter={"min_change_pct": 1}) is True
+    assert [(u["offset"], u["prev"], u["value"]) for u in rig.jobs.updates("c")] == [(3, 1, "101.7")]
+
+
 def test_a_slower_filtered_resume_sends_nothing_if_nothing_passed(rig):
     rig.see(ETH, "100", "100.2", "100.4")
     assert resume(rig, 1, rate="5s", filter={"min_change_pct": 1}) is True

@@ -1,0 +1,112 @@
+"""The real Chalice app on a container of fakes, called with events as AWS sends them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import app as switchboard
+from chalicelib.services.conflation import Conflation
+from chalicelib.services.delivery import Deliver
+from chalicelib.services.ingest import Ingest
+from chalicelib.services.process import ProcessObservations
+from tests.fake_store import FakeCatalogue
+from tests.fakes import (
+    FakeDeadLetters,
+    FakeGoneQueue,
+    FakeIngestStore,
+    FakePublisher,
+    FakeRetries,
+    FakeSource,
+    FakeTickQueue,
+)
+from tests.unit.services.socket_rig import TIERS, SocketRig
+
+EVENTS = Path(__file__).parents[2] / "data" / "events"
+
+
+def event(name: str, **changes: Any) -> dict[str, Any]:
+    """A recorded event; ``changes`` are put over its top level."""
+    recorded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return {**recorded, **changes}
+
+
+def batch(*bodies: str, receives: int = 1) -> dict[str, Any]:
+    """The recorded SQS batch with these bodies; message ids are "m0", "m1" …"""
+    recorded = event("sqs_batch")["Records"][0]
+    records = []
+    for number, body in enumerate(bodies):
+        record = copy.deepcopy({**recorded, "messageId": f"m{number}", "receiptHandle": f"r{number}", "body": body})
+        record["attributes"]["ApproximateReceiveCount"] = str(receives)
+        records.append(record)
+    return {"Records": records}
+
+
+class Context:
+    aws_request_id = "4a5ee0ff-0d1f-4b7a-9d4c-6f1d6c5f7a10"
+    function_name = "defi-stream"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 30_000
+
+
+class FakeSettings:
+    tiers = TIERS
+    stage = "test"
+
+
+class FakeContainer:
+    """What app.py asks a container for, built from fakes."""
+
+    def __init__(self) -> None:
+        self.rig = rig = SocketRig()
+        self.settings = FakeSettings()
+        self.ticks, self.dead_letters, self.retries = FakeTickQueue(), FakeDeadLetters(), FakeRetries()
+        self.gone, self.source, self.publisher = FakeGoneQueue(), FakeSource(), FakePublisher()
+        self.sessions, self.commands, self.tokens = rig.sessions, rig.commands, rig.tokens
+        self.authorize_connection = rig.authorizer(origins=("https://defi-stream.dev",))
+        self.catalogue = FakeCatalogue(rig.store)
+        limits = {"frame_bytes": 32_768, "posts_per_job": 500}
+        self.conflation = Conflation(
+            stream=rig.stream, audience=rig.audience, jobs=rig.jobs, ticks=self.ticks, **limits
+        )
+        self.process = ProcessObservations(
+            stream=rig.stream,
+            audience=rig.audience,
+            jobs=rig.jobs,
+            ticks=self.ticks,
+            dead_letters=self.dead_letters,
+            retries=self.retries,
+            **limits,
+        )
+        self.deliver = Deliver(
+            connections=rig.connections, jobs=rig.jobs, gone=self.gone, now=rig.clock, attempts_max=3
+        )
+        self.ingest = Ingest(
+            source=self.source, store=FakeIngestStore(), publisher=self.publisher, coins=["ethereum"], now=rig.clock
+        )
+
+
+class Lambda:
+    """Every function of the app by name, and the REST API."""
+
+    def __init__(self, container: FakeContainer) -> None:
+        self.container = container
+        self.rig = container.rig
+
+    def __call__(self, function: str, sent: dict[str, Any]) -> Any:
+        return getattr(switchboard, function)(sent, Context())
+
+    def rest(self, method: str, path: str, query: dict[str, str] | None = None, **headers: str) -> tuple[int, Any, Any]:
+        """Status, headers and decoded body of a request to the REST API."""
+        sent = event("rest_v1_proxy", resource=path, path=path, httpMethod=method)
+        sent["queryStringParameters"] = query
+        sent["multiValueQueryStringParameters"] = {name: [value] for name, value in query.items()} if query else None
+        sent["headers"] |= headers
+        sent["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
+        sent["requestContext"] |= {"resourcePath": path, "httpMethod": method}
+        answer = switchboard.app(sent, Context())
+        return answer["statusCode"], answer["headers"], json.loads(answer["body"])

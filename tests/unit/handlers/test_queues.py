@@ -1,0 +1,106 @@
+"""Batches in, partial batch failures out, in the exact shape that Lambda reads."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from chalicelib.protocol.envelopes import DeliveryJob, Frame, GoneMessage, TickMessage, encode, encode_observations
+from tests.fakes import seen
+from tests.unit.handlers.rig import batch, event
+
+ETH = "price:ethereum"
+DONE = {"batchItemFailures": []}
+
+
+def failures(*ids):
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in ids]}
+
+
+def observed(invoke, *figures):
+    (body,) = encode_observations([seen(topic, value, invoke.rig.clock()) for topic, value in figures])
+    return body.decode()
+
+
+def job_for(*connections):
+    update = msgspec.Raw(json.dumps({"topic": ETH}).encode())
+    return encode(DeliveryJob(id="j", frames=[Frame(to=list(connections), updates=[0])], updates=[update])).decode()
+
+
+def test_an_empty_message_is_done(invoke):
+    for function in ("process", "deliver"):
+        assert invoke(function, batch()) == DONE
+    assert invoke("process", event("sqs_batch")) == DONE
+
+
+def test_observations_become_jobs_for_their_subscribers(invoke):
+    invoke.rig.connect()
+    invoke.rig.ask("subscribe", topics=["price:*"])
+    assert invoke("process", batch(observed(invoke, (ETH, "100")), observed(invoke, ("price:dai", "1")))) == DONE
+    assert [update["topic"] for update in invoke.rig.jobs.updates("c")] == [ETH, "price:dai"]
+
+
+def test_a_message_that_cannot_be_read_fails_alone(invoke):
+    assert invoke("process", batch("nonsense", observed(invoke, (ETH, "100")), "{}")) == failures("m0", "m2")
+    assert invoke.rig.store.topics[ETH].offset == 1
+
+
+def test_a_failed_message_comes_back_sooner_the_less_often_it_failed(invoke):
+    invoke.rig.store.down = {"sequence"}
+    assert invoke("process", batch(observed(invoke, (ETH, "100")), receives=4)) == failures("m0")
+    assert invoke.container.retries.delays_s == {"r0": 8}
+
+
+def test_frames_reach_the_gateway(invoke):
+    assert invoke("deliver", batch(job_for("a", "b"))) == DONE
+    assert [post.connection for post in invoke.rig.connections.posts] == ["a", "b"]
+    assert json.loads(invoke.rig.connections.posts[0].body)["updates"] == [{"topic": ETH}]
+
+
+def test_a_job_that_cannot_be_read_fails_alone(invoke):
+    assert invoke("deliver", batch("nonsense", job_for("a"), '{"v":2}')) == failures("m0", "m2")
+    assert [post.connection for post in invoke.rig.connections.posts] == ["a"]
+
+
+def test_what_was_not_sent_in_time_is_a_new_job_and_the_message_is_done(invoke):
+    invoke.rig.connections.busy = {"b"}
+    assert invoke("deliver", batch(job_for("a", "b"))) == DONE
+    assert [(job.attempt, job.frames[0].to) for job in invoke.rig.jobs.jobs] == [(1, ["b"])]
+
+
+def test_only_the_message_whose_rest_cannot_be_put_back_comes_again(invoke):
+    invoke.rig.connections.busy = {"b"}
+    invoke.rig.jobs.takes = lambda _: False
+    assert invoke("deliver", batch("nonsense", job_for("a"), job_for("b"))) == failures("m0", "m2")
+
+
+def test_who_is_gone_is_reported_and_pruned(invoke):
+    invoke.rig.connect("a")
+    invoke.rig.connections.gone = {"a"}
+    invoke("deliver", batch(job_for("a", "b")))
+    assert invoke.container.gone.gone == ["a"]
+    assert invoke("prune", batch(encode(GoneMessage(connections=["a"])).decode(), "nonsense")) == failures("m1")
+    assert invoke.rig.store.sessions == {}
+
+
+def test_a_prune_that_the_store_did_not_take_comes_again(invoke):
+    invoke.rig.store.down = {"forget"}
+    assert invoke("prune", batch(encode(GoneMessage(connections=["a"])).decode())) == failures("m0")
+
+
+def test_a_tick_flushes_its_slot(invoke):
+    invoke.rig.connect()
+    invoke.rig.ask("subscribe", topics=[ETH], rate="5s")
+    invoke.rig.see(ETH, "100", "101")
+    slot = invoke.rig.store.now_ms() // 5000 + 1
+    invoke.rig.clock.forward(seconds=5)
+    assert invoke("tick", batch(encode(TickMessage(rate=5, slot=slot)).decode())) == DONE
+    assert [update["value"] for update in invoke.rig.jobs.updates("c")] == ["101"]
+
+
+def test_a_tick_that_cannot_be_flushed_comes_again_and_no_other(invoke):
+    tick = encode(TickMessage(rate=5, slot=1)).decode()
+    assert invoke("tick", batch("nonsense", tick)) == failures("m0")
+    invoke.rig.store.down = {"flush"}
+    assert invoke("tick", batch(tick)) == failures("m0")

@@ -1,0 +1,87 @@
+"""The REST API: answers, and problems (RFC 9457) with the protocol's names."""
+
+import pytest
+
+from tests.unit.services.socket_rig import API_KEY
+
+
+def problem(answer):
+    status, headers, body = answer
+    assert headers["Content-Type"] == "application/problem+json"
+    assert body["status"] == status
+    assert {"type", "title", "detail", "code", "name", "temporary", "retry_after"} <= set(body)
+    return status, body["code"]
+
+
+def test_anyone_gets_an_anonymous_token(invoke):
+    status, headers, body = invoke.rest("POST", "/v1/tokens")
+    assert (status, body["tier"], body["fastest_rate"]) == (201, "free", "5s")
+    assert body["expires_at"] == "2026-11-23T02:05:00.000Z"
+    assert headers["Cache-Control"] == "no-store"
+    assert invoke.rig.tokens.redeem(body["token"]).user.startswith("anonymous-")
+
+
+def test_a_key_gets_a_token_of_its_owner(invoke):
+    _, _, body = invoke.rest("POST", "/v1/tokens", **{"x-api-key": API_KEY})
+    assert invoke.rig.tokens.redeem(body["token"]).user == "ann"
+    assert (body["tier"], body["fastest_rate"]) == ("pro", "realtime")
+
+
+def test_a_wrong_key_is_a_problem(invoke):
+    assert problem(invoke.rest("POST", "/v1/tokens", **{"x-api-key": "wrong"})) == (401, 4000)
+
+
+def test_too_many_tokens_are_a_problem_that_says_how_long_to_wait(invoke):
+    answers = [invoke.rest("POST", "/v1/tokens") for _ in range(4)]
+    assert problem(answers[3]) == (429, 3000)
+    assert answers[3][1]["Retry-After"] == "20"
+
+
+def test_topics_are_listed_with_their_newest_values(invoke):
+    invoke.rig.see("price:ethereum", "100", "101")
+    status, _, body = invoke.rest("GET", "/v1/topics", {"match": "price:*"})
+    assert status == 200
+    assert body == {
+        "topics": [{"topic": "price:ethereum", "value": "101", "observed_at": "2026-11-23T02:00:00.000Z"}],
+        "next": None,
+    }
+
+
+def test_a_long_list_goes_on_with_its_cursor(invoke):
+    for n in range(700):
+        invoke.rig.see(f"price:c{n}", "1")
+    _, _, first = invoke.rest("GET", "/v1/topics")
+    _, _, second = invoke.rest("GET", "/v1/topics", {"cursor": first["next"]})
+    assert (len(first["topics"]), len(second["topics"]), second["next"]) == (500, 200, None)
+
+
+@pytest.mark.parametrize("match", ["alerts:*", "alerts:ann", "alerts:bob"])
+def test_private_topics_are_not_listed(invoke, match):
+    invoke.rig.see("alerts:bob", "1")
+    assert problem(invoke.rest("GET", "/v1/topics", {"match": match})) == (403, 2004)
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "", "1.5", "9" * 20, "9" * 21, "\uff11"])
+def test_a_cursor_that_no_page_gave_is_malformed(invoke, cursor):
+    assert problem(invoke.rest("GET", "/v1/topics", {"cursor": cursor})) == (400, 1000)
+
+
+def test_health_tells_the_age_of_every_source(invoke):
+    invoke.rig.see("feed:prices", "12")
+    status, _, body = invoke.rest("GET", "/v1/health")
+    assert status == 200
+    assert (body["status"], body["stage"]) == ("ok", "test")
+    assert body["sources"] == {"prices": {"age_s": "12", "observed_at": "2026-11-23T02:00:00.000Z"}}
+
+
+def test_a_store_that_is_down_is_a_temporary_problem(invoke):
+    invoke.rig.store.down = {"*"}
+    assert problem(invoke.rest("GET", "/v1/health")) == (503, 5001)
+
+
+def test_what_nobody_foresaw_is_a_problem_with_the_request_and_no_trace(invoke):
+    invoke.container.catalogue = None
+    answer = invoke.rest("GET", "/v1/health")
+    assert problem(answer) == (503, 5000)
+    assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in answer[2]["detail"]
+    assert "NoneType" not in str(answer[2])

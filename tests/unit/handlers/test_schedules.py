@@ -1,0 +1,27 @@
+"""What EventBridge fires every minute."""
+
+from chalicelib.ports import FeedResult, FeedState
+from tests.fakes import seen
+from tests.unit.handlers.rig import event
+
+
+def test_a_poll_publishes_what_the_source_says_and_reports_it(invoke):
+    now = invoke.rig.clock()
+    invoke.container.source.answers["chains"] = FeedResult(
+        [seen("tvl:chain:Base", "5", now)], FeedState(count=1, total=5.0, last_success=now), now
+    )
+    report = invoke("poll", event("scheduled"))
+    assert report["held"] is False
+    assert {feed["kind"]: feed["new"] for feed in report["feeds"]}["chains"] == 1
+    assert invoke.container.publisher.figures("tvl:") == [("tvl:chain:Base", "5")]
+
+
+def test_a_sweep_takes_what_was_lost_and_announces_ends(invoke):
+    invoke.rig.connect()
+    invoke.rig.ask("subscribe", topics=["price:ethereum"], rate="5s")
+    invoke.rig.see("price:ethereum", "100", "101")
+    invoke.rig.clock.forward(seconds=11)
+    assert invoke("sweep", event("scheduled")) == {"overdue": 1, "ending": 0}
+    invoke.rig.clock.forward(hours=2)
+    assert invoke("sweep", event("scheduled")) == {"overdue": 0, "ending": 1}
+    assert [update["value"] for update in invoke.rig.jobs.updates("c")] == ["101"]
