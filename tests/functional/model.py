@@ -136,13 +136,10 @@ class Line:
         """The end of the unbroken chain, and whether something was seen beyond it."""
         floor = self.base or 0
         for offset in sorted(self.links):
-            if offset <= floor:
-                continue
             prev = self.links[offset]
-            if prev is not None and prev > floor:
-                return floor, True
-            floor = offset
-        return floor, False
+            if offset > floor and (prev is None or prev <= floor):
+                floor = offset  # nothing between was due, whatever else was seen of it
+        return floor, max(self.links, default=0) > floor
 
 
 class ModelClient:
@@ -171,7 +168,7 @@ class ModelClient:
             line = self.lines[topic] = Line(epoch, update["published_at"])
         line.published_at = max(line.published_at, update["published_at"])
         if update["snapshot"]:
-            line.base = offset if line.base is None else min(line.base, offset)
+            line.base = offset if line.base is None else max(line.base, offset)
         else:
             # A slower rate is told where the chain stands in more than one way; the furthest back counts.
             known = line.links.get(offset, update["prev"])

@@ -20,13 +20,12 @@ from tests.functional.model import ReferenceSequencer, Told
 
 START = datetime.now(UTC).replace(microsecond=0)
 LOG_ENTRIES = 8
+SHARED = [HealthCheck.function_scoped_fixture]  # every example empties the server itself
 TOPICS = ("price:ethereum", "tvl:protocol:aave", "peg:usd-coin", "yield:pool", "feed:prices", "alerts:user")
 # More digits than a double carries are cut: the script compares in doubles, which no source's noise can notice.
 TWELVE_DIGITS = Context(prec=12)
 
-basis_points = st.sampled_from(
-    [0, 1, 4, 5, 6, 9, 10, 11, -9, -10, 49, 50, 99, 100, -100, 200, 500, 1000, -1000, -9000]
-)
+basis_points = st.sampled_from([0, 1, 4, 5, 6, 9, 10, 11, -9, -10, 49, 50, 99, 100, -100, 200, 500, -1000, -9000])
 absolutes = st.sampled_from(
     ["0", "-0.00", "1", "-1", "100", "0.000000000001", "1E-30", "1e18", "-1E+18", "999999999999", "20000000000", "9999"]
 )
@@ -164,7 +163,9 @@ class Bench:
 
 
 @pytest.mark.timeout(60)
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @example([[("observe", TOPICS[0], 1, ("set", "1000")), ("again", 0)], ("emptied",), [("again", 0)]])
 @example([[("observe", TOPICS[0], 1, ("set", "1"))], ("replaced",), ("resume", TOPICS[0], 0), [("again", 0)]])
 @given(operations)
@@ -176,7 +177,7 @@ def test_decisions_offsets_and_prevs_are_those_of_the_reference(redis_url, histo
 
 
 @pytest.mark.timeout(60)
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=SHARED)
 @given(st.lists(basis_points, min_size=30, max_size=120), st.sampled_from(TOPICS))
 def test_long_drifts_keep_each_rungs_own_baseline(redis_url, moves, topic):
     bench = Bench(redis_url)

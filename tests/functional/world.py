@@ -218,13 +218,16 @@ class World:
         """Join without ``since``; the reply's topics."""
         return self._ask(connection, Subscribe(topics=[topic], rate=rate, filter=_filter(rung), snapshot=snapshot))
 
-    def resume(self, connection: str, since: dict[str, tuple[str, int]]) -> None:
+    def resume(self, connection: str, since: dict[str, tuple[str, int]], *, snapshot: bool) -> None:
         """Every subscription again, as it is, with ``since`` for the topics that it covers."""
         for name, group in self.subscriptions.subscribed(connection).items():
             covered = {topic: Position(*at) for topic, at in since.items() if self.covering(connection, topic) == name}
             if covered:
                 rate = next(rate for rate, seconds in RATES.items() if seconds == group.rate_s)
-                self._ask(connection, Subscribe(topics=[name], rate=rate, filter=_filter(group.rung), since=covered))
+                self._ask(
+                    connection,
+                    Subscribe(topics=[name], rate=rate, filter=_filter(group.rung), since=covered, snapshot=snapshot),
+                )
 
     def covering(self, connection: str, topic: str) -> str | None:
         """The most specific subscription that covers a topic."""
