@@ -99,6 +99,7 @@ def measure(url: str, arguments: argparse.Namespace) -> dict[str, Any]:
         ticks=queue,
         dead_letters=queue,
         retries=queue,
+        now=utc_now,
         frame_bytes=32_768,
         posts_per_job=500,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.services.commands import HandleCommand
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
+    from chalicelib.services.health import CheckHealth
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.process import ProcessObservations
     from chalicelib.services.sessions import ManageSessions
@@ -64,7 +65,7 @@ class Container:
         )
         return Ingest(
             source=source,
-            store=RedisIngestStore(self.redis),
+            store=RedisIngestStore(self.redis, now=utc_now),
             publisher=SnsPublisher(self._client("sns"), settings.observations_topic_arn),
             coins=settings.coins,
             now=utc_now,
@@ -83,12 +84,14 @@ class Container:
             ticks=self.ticks,
             dead_letters=SqsDeadLetters(self._client("sqs"), settings.events_dead_letters_url),
             retries=SqsRetries(self._client("sqs"), settings.events_queue_url),
+            now=utc_now,
             frame_bytes=settings.frame_bytes,
             posts_per_job=settings.posts_per_job,
         )
 
     @cached_property
     def conflation(self) -> Conflation:
+        from chalicelib.adapters.sqs import SqsRetries
         from chalicelib.services.conflation import Conflation
 
         return Conflation(
@@ -96,6 +99,7 @@ class Container:
             audience=self.audience,
             jobs=self.jobs,
             ticks=self.ticks,
+            retries=SqsRetries(self._client("sqs"), self.settings.ticks_queue_url),
             frame_bytes=self.settings.frame_bytes,
             posts_per_job=self.settings.posts_per_job,
         )
@@ -185,6 +189,13 @@ class Container:
         from chalicelib.adapters.redis.catalogue import RedisCatalogue
 
         return RedisCatalogue(self.redis)
+
+    @cached_property
+    def health(self) -> CheckHealth:
+        from chalicelib.adapters.redis.ingest import RedisIngestStore
+        from chalicelib.services.health import CheckHealth
+
+        return CheckHealth(store=RedisIngestStore(self.redis, now=utc_now), now=utc_now)
 
     # --- what those share ---
 
@@ -278,7 +289,8 @@ class Container:
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
-        quick = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+        # At worst some seven seconds, less than any function's timeout: its caller must still hear an answer of ours.
+        quick = Config(connect_timeout=1, read_timeout=2.5, retries={"mode": "standard", "total_max_attempts": 2})
         return self._session.client(service, config=quick)
 
 

@@ -161,8 +161,11 @@ class Sequenced:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
+    """``more`` says that other topics are due at the same tick."""
+
     changes: Sequence[Change]
     next_tick: Tick | None
+    more: bool = False
 
 
 class Stream(Protocol):
@@ -173,10 +176,12 @@ class Stream(Protocol):
         ...
 
     def flush(self, tick: Tick) -> Flushed:
-        """The newest values due at a tick; the same again until ``flushed``."""
+        """The newest values due at a tick, a part at a time; the same again until ``flushed``."""
         ...
 
-    def flushed(self, tick: Tick) -> None: ...
+    def flushed(self, tick: Tick, changes: Sequence[Change]) -> None:
+        """These were handed on."""
+        ...
 
     def overdue(self, grace_s: float) -> Sequence[Tick]:
         """Slots that ended more than grace_s ago and were not flushed."""
@@ -279,10 +284,14 @@ class Subscriptions(Protocol):
 
 class Sessions(Protocol):
     def open(self, connection: str, session: Session, limit: int) -> Sequence[str] | None:
-        """Register; None if done, else up to 50 connections that hold the places."""
+        """Register; None if done, else up to 50 connections that have held their places for half a minute."""
         ...
 
     def get(self, connection: str) -> Session | None: ...
+
+    def ended(self, connection: str) -> bool:
+        """Whether it was ended a short while ago."""
+        ...
 
     def extend(self, connection: str, session_ms: int) -> None: ...
 
@@ -304,6 +313,10 @@ class Sessions(Protocol):
 class Limits(Protocol):
     def take(self, key: str, per_s: float, burst: float) -> float:
         """Take a token; 0 if there was one, else the seconds until there is."""
+        ...
+
+    def charge(self, key: str, per_s: float, burst: float, tokens: float) -> None:
+        """Take so many tokens, into debt if need be."""
         ...
 
     def once(self, key: str, ttl_s: int) -> bool:
@@ -330,16 +343,15 @@ class KeyStore(Protocol):
 
 
 class Secrets(Protocol):
-    def values(self, secret_id: str) -> Sequence[str]:
-        """The live values, the newest first (a rotation keeps the one before alive)."""
+    def values(self, secret_id: str, *, max_age_s: float = 300) -> Sequence[str]:
+        """The live values, the newest first (a rotation keeps the one before alive), read at most so long ago.
+
+        While they cannot be read again the old ones are given.
+        """
         ...
 
 
 class Catalogue(Protocol):
     def topics(self, pattern: str, *, cursor: int, limit: int) -> tuple[Sequence[tuple[str, str, str]], int]:
         """(topic, value, observed_at) of topics that match, and the next cursor (0: no more)."""
-        ...
-
-    def ping(self) -> None:
-        """Raises StoreDownError."""
         ...

@@ -46,6 +46,7 @@ class FakeStore:
     def __init__(self, now: Callable[[], datetime], *, log_entries: int = 200) -> None:
         self.now = now
         self.log_entries = log_entries
+        self.topics_per_flush = 250
         self.down: set[str] = set()
         self.generation = 0
         self.epochs = 0
@@ -55,6 +56,7 @@ class FakeStore:
         self.subs: dict[str, dict[str, Group]] = defaultdict(dict)
         self.sessions: dict[str, Session] = {}
         self.holders: dict[str, dict[str, int]] = defaultdict(dict)
+        self.made_elsewhere: set[str] = set()  # connections registered on the server before this one
         self.tombstones: set[str] = set()
         self.ending: dict[str, int] = {}
         self.coins: set[str] = set()
@@ -72,6 +74,8 @@ class FakeStore:
     def fail_over(self) -> None:
         """Another server, which may have lost the newest offsets."""
         self.generation += 1
+        for connection in self.sessions:
+            self.made_elsewhere.add(connection)
 
     def new_epoch(self) -> str:
         self.epochs += 1
@@ -206,7 +210,8 @@ class FakeStream:
         self._store.check("flush")
         frozen, again = self._store.flushing.get(tick, {}), False
         dirty = self._store.dirty[tick.rate_s]
-        for name in [name for name, slot in dirty.items() if slot <= tick.slot]:
+        due = sorted((slot, name) for name, slot in dirty.items() if slot <= tick.slot)
+        for _, name in due[: max(0, self._store.topics_per_flush - len(frozen))]:
             del dirty[name]
             topic = self._store.topic(name)
             if name in frozen or (topic and self._freeze(name, topic, tick, frozen)):
@@ -215,7 +220,8 @@ class FakeStream:
         if frozen:
             self._store.flushing[tick] = frozen
         following = Tick(tick.rate_s, tick.slot + 1)
-        return Flushed(list(frozen.values()), following if again and self._store.arm(following) else None)
+        more = any(slot <= tick.slot for slot in dirty.values())
+        return Flushed(list(frozen.values()), following if again and self._store.arm(following) else None, more)
 
     def _freeze(self, name: str, topic: Topic, tick: Tick, frozen: dict[str, Change]) -> bool:
         later, due, due_ms = False, {}, tick.slot * tick.rate_s * 1000
@@ -233,9 +239,13 @@ class FakeStream:
             frozen[name] = replace(topic.newest, offset=topic.offset, prev={}, slow=due, realtime=False)
         return later
 
-    def flushed(self, tick: Tick) -> None:
+    def flushed(self, tick: Tick, changes: Sequence[Change]) -> None:
         self._store.check("flushed")
-        self._store.flushing.pop(tick, None)
+        frozen = self._store.flushing.get(tick, {})
+        for change in changes:
+            frozen.pop(change.topic, None)
+        if not frozen:
+            self._store.flushing.pop(tick, None)
 
     def overdue(self, grace_s: float) -> Sequence[Tick]:
         self._store.check("overdue")
@@ -379,14 +389,20 @@ class FakeSessions:
         for ended in [name for name, ends in held.items() if ends <= self._store.now_ms()]:
             del held[ended]
         if connection not in held and len(held) >= limit:
-            return sorted(held, key=lambda name: (held[name], name))[:50]
+            settled = [name for name, ends in held.items() if ends <= session.ends_ms - 30_000]
+            return sorted(settled, key=lambda name: (held[name], name))[:50]
+        self._store.made_elsewhere.discard(connection)
         held[connection] = self._store.ending[connection] = session.ends_ms
         self._store.sessions[connection] = session
         return None
 
     def get(self, connection: str) -> Session | None:
         self._store.check("get")
-        return self._store.sessions.get(connection)
+        return None if connection in self._store.made_elsewhere else self._store.sessions.get(connection)
+
+    def ended(self, connection: str) -> bool:
+        self._store.check("ended")
+        return connection in self._store.tombstones
 
     def extend(self, connection: str, session_ms: int) -> None:
         self._store.check("extend")
@@ -440,6 +456,12 @@ class FakeLimits:
         self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
         return 0.0 if tokens >= 1 else (1 - tokens) / per_s
 
+    def charge(self, key: str, per_s: float, burst: float, tokens: float) -> None:
+        now = self._now()
+        held, at = self._buckets.get(key, (burst, now))
+        held = min(burst, held + (now - at).total_seconds() * per_s)
+        self._buckets[key] = (max(-10 * burst, held - tokens), now)
+
     def once(self, key: str, ttl_s: int) -> bool:
         if key in self._used and self._now() < self._used[key]:
             return False
@@ -460,6 +482,3 @@ class FakeCatalogue:
         newest = [(name, self._store.topics[name].newest) for name in page]
         listed = [(name, change.value, change.observed_at) for name, change in newest if change]
         return listed, cursor + limit if cursor + limit < len(names) else 0
-
-    def ping(self) -> None:
-        self._store.check("ping")

@@ -252,7 +252,7 @@ class FakeSecrets:
     def __init__(self, **secrets: list[str]) -> None:
         self.secrets = secrets
 
-    def values(self, secret_id: str) -> Sequence[str]:
+    def values(self, secret_id: str, *, max_age_s: float = 300) -> Sequence[str]:
         if not self.secrets.get(secret_id):
             raise StoreDownError(f"secret {secret_id} has no value")
         return self.secrets[secret_id]

@@ -1,5 +1,5 @@
 /** uPlot, twice: a sparkline per visible row, updated in place, and the chart of the chosen topic. */
-import { formatTicks } from "./format.js";
+import { formatTicks, formatTimes } from "./format.js";
 
 const SPARK_POINTS = 60;
 const SPARK_HEIGHT = 30;
@@ -56,15 +56,22 @@ export class Sparkline {
   }
 }
 
+/** The values' own range with a little air; never down to zero for its own sake. A flat line lies in the middle. */
+function closeRange(_plot, low, high) {
+  if (low === null) return [0, 1];
+  const air = high > low ? (high - low) * 0.12 : Math.abs(low) * 0.002 || 1;
+  return [low - air, high + air];
+}
+
 /** Room for an axis: its longest label. */
 function widest(_plot, labels) {
   return 14 + 6.5 * Math.max(0, ...(labels ?? []).map((label) => label.length));
 }
 
 export class DetailChart {
-  constructor(host, row) {
-    this.host = host;
-    this.row = row;
+  /** `now()` is the present in seconds, on the clock of the row's times. */
+  constructor(host, row, now) {
+    Object.assign(this, { host, row, now });
     this.observer = new ResizeObserver(() => this.#fit());
     this.observer.observe(host);
     this.plot = new uPlot(this.#options(), this.#data(), host);
@@ -83,7 +90,7 @@ export class DetailChart {
   #data() {
     const { times, values } = this.row.series;
     if (times.length !== 1) return [times, values];
-    return [[times[0], Math.max(times[0] + 1, Date.now() / 1000)], [values[0], values[0]]];
+    return [[times[0], Math.max(times[0] + 1, this.now())], [values[0], values[0]]];
   }
 
   #fit() {
@@ -95,18 +102,21 @@ export class DetailChart {
     const axis = { stroke: () => palette.muted, font: "11px system-ui", ticks: { show: false } };
     const grid = { stroke: () => palette.line, width: 1 };
     const money = (_plot, ticks) => formatTicks(this.row.tab, ticks);
-    const clock = (_plot, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString("en-GB"));
+    const timeZone = this.row.recorded ? "UTC" : undefined;
+    const clock = (_plot, ticks, _axis, _space, step) => formatTimes(ticks, step, timeZone);
     return {
       width: this.host.clientWidth || 300,
       height: this.host.clientHeight || 200,
-      padding: [8, 20, 0, 0],
+      padding: [8, 30, 0, 0], // half of the longest time stands to the right of the last mark
+      tzDate: (seconds) => (timeZone ? uPlot.tzDate(new Date(seconds * 1000), timeZone) : new Date(seconds * 1000)),
+      scales: { y: { range: closeRange } },
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       axes: [
-        { ...axis, grid: { show: false }, values: clock, space: 80, size: 26 },
+        { ...axis, grid: { show: false }, values: clock, space: 76, size: 40 },
         { ...axis, grid, values: money, size: widest, space: 36 },
       ],
-      series: [{}, { stroke: () => palette.accent, width: 2, points: { show: false }, fill: () => `${palette.accent}1f` }],
+      series: [{}, { stroke: () => palette.accent, width: 2, points: { show: false } }],
     };
   }
 }

@@ -1,13 +1,13 @@
 /** How figures, names and times are written. Pure. */
 
 export const TABS = [
-  { id: "price", label: "Prices", prefix: "price:", wildcard: "price:*" },
-  { id: "chain", label: "Chain TVL", prefix: "tvl:chain:", wildcard: "tvl:chain:*" },
-  { id: "protocol", label: "Protocol TVL", prefix: "tvl:protocol:", wildcard: "tvl:protocol:*" },
-  { id: "peg", label: "Pegs", prefix: "peg:", wildcard: "peg:*" },
-  { id: "yield", label: "Yields", prefix: "yield:", wildcard: "yield:*" },
-  { id: "feed", label: "Sources", prefix: "feed:", wildcard: "feed:*" },
-];
+  { id: "price", slug: "prices", label: "Prices", noun: "prices", prefix: "price:" },
+  { id: "chain", slug: "chain-tvl", label: "Chain TVL", noun: "TVL of chains", prefix: "tvl:chain:" },
+  { id: "protocol", slug: "protocol-tvl", label: "Protocol TVL", noun: "TVL of protocols", prefix: "tvl:protocol:" },
+  { id: "peg", slug: "pegs", label: "Pegs", noun: "pegs", prefix: "peg:" },
+  { id: "yield", slug: "yields", label: "Yields", noun: "yields", prefix: "yield:" },
+  { id: "feed", slug: "sources", label: "Sources", noun: "sources", prefix: "feed:" },
+].map((tab) => ({ ...tab, wildcard: `${tab.prefix}*` }));
 
 const SUFFIXES = [
   [1e12, "T"],
@@ -21,11 +21,21 @@ export function tabOf(topic) {
   return TABS.find(({ prefix }) => topic.startsWith(prefix))?.id ?? null;
 }
 
+function restOf(topic) {
+  const tab = TABS.find(({ prefix }) => topic.startsWith(prefix));
+  return tab ? topic.slice(tab.prefix.length) : topic;
+}
+
+/** Whether nobody calls it anything: an address or the id of a pool. */
+export function isNameless(topic) {
+  const rest = restOf(topic);
+  return rest.includes(":") || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.test(rest);
+}
+
 /** What people call it: `price:wrapped-bitcoin` is "Wrapped Bitcoin"; addresses and ids are only shortened. */
 export function nameOf(topic) {
-  const tab = TABS.find(({ prefix }) => topic.startsWith(prefix));
-  const rest = tab ? topic.slice(tab.prefix.length) : topic;
-  if (rest.includes(":") || rest.length > 34) return rest.length > 26 ? `${rest.slice(0, 14)}…${rest.slice(-8)}` : rest;
+  const rest = restOf(topic);
+  if (isNameless(topic) || rest.length > 34) return rest.length > 26 ? `${rest.slice(0, 14)}…${rest.slice(-8)}` : rest;
   return rest
     .split("-")
     .map((word) => (/^(usd|btc|eth|dao|ton|bsc|amm|dex|v\d+)$/.test(word) ? word.toUpperCase() : capital(word)))
@@ -36,13 +46,13 @@ function capital(word) {
   return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
-/** A value in its topic's unit: dollars, percent a year, or seconds. */
+/** A value in its topic's unit: dollars, percent a year, or the age of a source's data when that was measured. */
 export function formatValue(tab, value) {
   if (!Number.isFinite(value)) return "–";
   if (tab === "chain" || tab === "protocol") return `$${compact(value)}`;
   if (tab === "peg") return `$${value.toFixed(4)}`;
   if (tab === "yield") return `${value.toFixed(2)} %`;
-  if (tab === "feed") return `${formatDuration(value)} behind`;
+  if (tab === "feed") return `was ${formatDuration(value)} old`;
   return formatPrice(value);
 }
 
@@ -96,11 +106,32 @@ export function formatDelay(ms) {
   return Math.abs(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(Math.abs(ms) < 9950 ? 1 : 0)} s`;
 }
 
+/** `19 May 2021`, in UTC. */
+export function formatDay(ms) {
+  return new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+}
+
 /** `19 May 2021 14:00 UTC`. */
 export function formatDate(ms) {
-  const date = new Date(ms);
-  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
-  return `${day} ${date.toISOString().slice(11, 16)} UTC`;
+  return `${formatDay(ms)} ${new Date(ms).toISOString().slice(11, 16)} UTC`;
+}
+
+/**
+ * Labels of a time axis that is marked every `step` seconds: the time and, under the first and wherever the day
+ * changes, the date. Steps of days have dates alone. `timeZone` undefined is the reader's own.
+ */
+export function formatTimes(ticks, step, timeZone) {
+  let day = null;
+  return ticks.map((tick) => {
+    const date = new Date(tick * 1000);
+    const today = date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone });
+    if (step >= 86_400) return today;
+    const seconds = step < 60 ? { second: "2-digit" } : {};
+    const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...seconds, timeZone });
+    const changed = today !== day;
+    day = today;
+    return changed ? `${time}\n${today}` : time;
+  });
 }
 
 export function formatClock(ms) {

@@ -10,7 +10,11 @@ export function bindKeys({ table, detail }) {
   filter.addEventListener("input", () => table.set({ filter: filter.value }));
   byId("help-open").addEventListener("click", () => help.showModal());
   byId("help-close").addEventListener("click", () => help.close());
-  detail.onClose = () => table.move({});
+  detail.onClose = () => table.closed();
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment is not for places
+    table.move({});
+  });
 
   const rowKeys = {
     ArrowDown: () => table.move({ step: 1 }),
@@ -24,7 +28,7 @@ export function bindKeys({ table, detail }) {
   const pageKeys = {
     "/": () => filter.focus(),
     "?": () => help.showModal(),
-    Escape: () => detail.close(),
+    Escape: () => detail.close() || table.leave(),
   };
 
   filter.addEventListener("keydown", (event) => {

@@ -2,6 +2,8 @@
 import { readPalette } from "./charts.js";
 import { byId, setText } from "./dom.js";
 import { formatDate, formatDelay } from "./format.js";
+import { bindCue } from "./cue.js";
+import { readFragment } from "./fragment.js";
 import { bindKeys } from "./keys.js";
 import { Market } from "./market.js";
 import { Detail, EventLog, Subscriptions } from "./panels.js";
@@ -15,14 +17,14 @@ const DELAYS_KEPT = 200;
 const FIRST_VIEW = ["price:*", "tvl:chain:*", "peg:*", "feed:*", "tvl:protocol:*"];
 
 readPalette();
-const apiKey = new URLSearchParams(location.hash.slice(1)).get("key");
+const { key: apiKey } = readFragment();
 const stream = new StreamClient({ baseUrl: location.origin, apiKey });
 const market = new Market();
 const delays = new Window(DELAYS_KEPT);
 const ways = new Window(DELAYS_KEPT);
 const rate = new Rate(5);
 const log = new EventLog();
-const detail = new Detail(stream);
+const detail = new Detail(stream, market);
 const subscriptions = new Subscriptions(stream);
 const sentAt = new WeakMap(); // update -> when its frame was sent
 
@@ -32,6 +34,7 @@ const table = new Table(market, {
 });
 const tabs = bindTabs({ stream, market, table });
 bindKeys({ table, detail });
+bindCue();
 narrate({ stream, log, subscriptions });
 
 /** Only what came live says how long the way is: snapshots and replays were waiting for us. */
@@ -103,7 +106,10 @@ function paintTape() {
   setText(byId("tape"), `Replaying recorded data: ${formatDate(market.tapeAt)}.${marks}`);
 }
 
-addEventListener("hashchange", () => location.reload()); // another key, another session
+addEventListener("hashchange", () => {
+  if (readFragment().key === apiKey) tabs.follow();
+  else location.reload(); // another key, another session
+});
 byId("theme").addEventListener("click", () => theme.toggle());
 byId("retry").addEventListener("click", () => stream.connection.reconnect("asked for by hand"));
 labelTheme();

@@ -1,5 +1,5 @@
 /** What is known of every topic, as the page shows it: newest value, change, series, age, state of its continuity. */
-import { nameOf, tabOf } from "./format.js";
+import { isNameless, nameOf, tabOf } from "./format.js";
 
 const SERIES_LENGTH = 600;
 const OPENED_AT = Date.now();
@@ -16,7 +16,9 @@ export class Market {
       const row = this.#row(update.topic);
       if (row === null) continue;
       if (outcome === "epoch") row.series.cut();
-      row.series.add(pointTime(update, receivedAt), Number(update.value));
+      const at = pointTime(update, receivedAt);
+      if (outcome !== "late" && isRecorded(update) && row.series.isAfter(at)) row.series.clear(); // the tape was rewound
+      row.series.add(at, Number(update.value));
       if (outcome !== "late") show(row, update, { receivedAt, replayed });
       if (row.recorded) this.tapeAt = Math.max(this.tapeAt ?? 0, Date.parse(update.observed_at));
       this.#interpolates ||= row.interpolated;
@@ -48,7 +50,7 @@ export class Market {
     if (row) return row;
     const tab = tabOf(topic);
     if (tab === null) return null;
-    row = { topic, tab, name: nameOf(topic), series: new Series(), gap: null, delay: null, value: NaN, change: null };
+    row = { topic, tab, name: nameOf(topic), nameless: isNameless(topic), series: new Series(), gap: null, delay: null, value: NaN, change: null };
     row.search = `${topic} ${row.name}`.toLowerCase();
     this.rows.set(topic, row);
     return row;
@@ -61,20 +63,28 @@ function show(row, update, { receivedAt, replayed }) {
   row.change = update.change_pct === null || update.change_pct === undefined ? null : Number(update.change_pct);
   row.publishedAt = Date.parse(update.published_at);
   row.receivedAt = receivedAt;
-  row.recorded = Boolean(update.source?.startsWith("recorded"));
+  row.recorded = isRecorded(update);
   row.interpolated = row.recorded && update.source.includes("interpolated");
   row.fresh = !update.snapshot && !replayed; // only such an update says how long the way is
   if (row.fresh) row.delay = receivedAt - row.publishedAt; // until it is on the screen, if its row is listed
   if (row.gap === "lost" && receivedAt - row.gapAt > 60_000) row.gap = null;
 }
 
-/** A snapshot may be hours old; on a chart that begins when the page opened it is the value at that moment. */
+function isRecorded(update) {
+  return Boolean(update.source?.startsWith("recorded"));
+}
+
+/**
+ * Where a value stands on the chart. A recorded one: at the time of the record. A live one: when it was published; a
+ * snapshot may be hours old, and on a chart that begins when the page opened it is the value at that moment.
+ */
 function pointTime(update, receivedAt) {
+  if (isRecorded(update)) return Date.parse(update.observed_at);
   const published = Date.parse(update.published_at);
   return published < OPENED_AT ? (update.snapshot ? receivedAt : OPENED_AT) : published;
 }
 
-/** Values by time since the page opened, at most SERIES_LENGTH, in order even when frames are not. */
+/** Values by time, those that came since the page opened, at most SERIES_LENGTH, in order even when frames are not. */
 export class Series {
   times = []; // seconds, as the charting library wants them
   values = []; // null where the line must break: something was lost there
@@ -89,6 +99,15 @@ export class Series {
       this.times.shift();
       this.values.shift();
     }
+  }
+
+  /** Whether its end lies after that time. */
+  isAfter(ms) {
+    return this.times.length > 0 && this.times.at(-1) > ms / 1000 + 0.001;
+  }
+
+  clear() {
+    this.times.length = this.values.length = 0;
   }
 
   cut() {

@@ -6,6 +6,7 @@ import { MIN_CHANGES, RATES } from "./commands.js";
 
 const RATE_NAMES = { realtime: "Real time", "1s": "1 s", "5s": "5 s", "15s": "15 s", "60s": "1 min" };
 const EVENTS_KEPT = 200;
+const NAMELESS = { yield: "Yield pool", price: "Token" }; // their topic, an id or an address, stands below in full
 
 /** Options for a rate selector: what the tier does not allow is there, disabled, with the reason. */
 export function rateOptions(session) {
@@ -22,8 +23,8 @@ export class Detail {
   row = null;
   #chart = null;
 
-  constructor(stream) {
-    this.stream = stream;
+  constructor(stream, market) {
+    Object.assign(this, { stream, market });
     this.panel = byId("detail");
     this.paint = everyFrame(() => this.#paint());
     byId("detail-close").addEventListener("click", () => this.close());
@@ -33,9 +34,12 @@ export class Detail {
     this.#chart?.destroy();
     this.row = row;
     this.panel.hidden = false;
-    setText(byId("detail-name"), row.name);
+    this.panel.parentElement.scrollTop = 0;
+    setText(byId("detail-name"), row.nameless ? NAMELESS[row.tab] ?? row.name : row.name);
     setText(byId("detail-topic"), row.topic);
-    this.#chart = new DetailChart(byId("detail-chart"), row);
+    const clock = row.recorded ? "Time of the recording, in UTC" : "Your time";
+    setText(byId("detail-axes"), `${clock}. The upright scale does not start at zero.`);
+    this.#chart = new DetailChart(byId("detail-chart"), row, () => this.#now() / 1000);
     this.#paint();
   }
 
@@ -53,11 +57,15 @@ export class Detail {
     if (this.row) this.open(this.row);
   }
 
+  #now() {
+    return this.row?.recorded ? this.market.tapeAt : Date.now();
+  }
+
   #paint() {
     if (!this.row) return;
     const { row } = this;
     const change = formatChange(row.change, row.tab);
-    setText(byId("detail-value"), (row.interpolated ? "~" : "") + formatValue(row.tab, row.value));
+    setText(byId("detail-value"), (row.interpolated ? "~" : "") + (row.tab === "feed" ? "data " : "") + formatValue(row.tab, row.value));
     setText(byId("detail-change"), change.text);
     setData(byId("detail-change"), "direction", change.direction);
     byId("detail-note").hidden = !row.interpolated;

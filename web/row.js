@@ -6,6 +6,7 @@ import { formatChange, formatDelay, formatDuration, formatValue } from "./format
 const template = document.getElementById("row");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const INTERPOLATED = "Interpolated between two recorded points";
+const MEASURED = "How old the newest data of this source was when that was last measured";
 
 export class RowView {
   #spark = null;
@@ -19,9 +20,10 @@ export class RowView {
     this.cells = { name, value, change, spark, age, delay };
     this.tag = name.querySelector(".tag");
     name.querySelector("b").textContent = row.name;
+    name.querySelector("b").classList.toggle("mono", row.nameless);
     name.querySelector("b").title = row.topic;
     name.querySelector(".chip").textContent = row.topic.split(":", 1)[0];
-    name.querySelector(".topic").textContent = row.topic.slice(row.topic.indexOf(":") + 1);
+    name.querySelector(".topic").textContent = row.nameless ? "" : row.topic.slice(row.topic.indexOf(":") + 1);
     this.paint(Date.now());
   }
 
@@ -33,7 +35,8 @@ export class RowView {
     setText(cells.value, row.interpolated ? `~${text}` : text);
     setText(cells.change, change.text);
     setData(cells.change, "direction", change.direction);
-    if (cells.value.title !== (row.interpolated ? INTERPOLATED : "")) cells.value.title = row.interpolated ? INTERPOLATED : "";
+    const title = row.interpolated ? INTERPOLATED : row.tab === "feed" ? MEASURED : "";
+    if (cells.value.title !== title) cells.value.title = title;
     this.#paintGap();
     this.age(now);
     setText(cells.delay, formatDelay(row.delay));

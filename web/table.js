@@ -1,13 +1,16 @@
 /**
  * The live table. Guarantees: at most one pass over the document per animation frame; a row keeps its element for as
- * long as it is listed; sorting by figures moves rows at most every two seconds, so that nothing jumps underhand.
+ * long as it is listed; rows sorted by figures are in order within RESORT_MS, except that none moves while somebody
+ * points at one or moves among them by keyboard.
  */
-import { byId, element, everyFrame } from "./dom.js";
+import { byId, element, everyFrame, setText } from "./dom.js";
+import { Hold } from "./hold.js";
+import { keepPlaces, longestRun } from "./order.js";
 import { RowView } from "./row.js";
 
 // Rows listed at first: on a narrow page the panels lie below the table and must stay within reach.
 const PAGE = matchMedia("(max-width: 900px)").matches ? 40 : 200;
-const RESORT_MS = 2000;
+const RESORT_MS = 400;
 const COLUMNS = [
   ["name", "Topic", true],
   ["value", "Value", true],
@@ -16,6 +19,7 @@ const COLUMNS = [
   ["age", "Age", true],
   ["delay", "Delay", false],
 ];
+const SOURCE_LABELS = { value: "Newest data", age: "Measured" }; // a source's value is an age itself
 const KEYS = {
   name: (row) => row.name.toLowerCase(),
   value: (row) => row.value,
@@ -30,6 +34,10 @@ export class Table {
   #order = [];
   #sortedAt = 0;
   #stale = true; // the set of listed rows may differ from what is shown
+  #unsorted = false; // figures have changed since rows were last put in order
+  #asked = true; // somebody asked for this view: rows go to their places whoever points at them
+  #later = null;
+  #opened = null; // the topic whose detail is open
 
   /** `onOpen(row)` when a row is opened; `onShown(row, update)` when an update has reached the document. */
   constructor(market, { onOpen, onShown }) {
@@ -38,6 +46,7 @@ export class Table {
     this.body = byId("rows");
     this.heads = this.#drawHeads();
     this.schedule = everyFrame(() => this.#frame());
+    this.hold = new Hold(this.body, this.schedule);
     this.seen = new IntersectionObserver((entries) => this.#looked(entries), { rootMargin: "80px" });
     this.body.addEventListener("click", (event) => this.#clicked(event));
     byId("more").addEventListener("click", () => this.set({ limit: this.limit + PAGE }));
@@ -49,15 +58,16 @@ export class Table {
     if (changes.tab && changes.tab !== this.tab) this.limit = PAGE;
     Object.assign(this, changes);
     this.#markHeads();
-    this.#stale = true;
-    this.#sortedAt = 0;
+    this.#stale = this.#asked = true;
     this.schedule();
   }
 
   changed(rows) {
     for (const row of rows) {
       this.#dirty.add(row);
-      if (row.tab === this.tab && !this.#known.has(row)) this.#stale = true;
+      if (row.tab !== this.tab) continue;
+      this.#unsorted = true;
+      if (!this.#known.has(row)) this.#stale = true;
     }
     this.schedule();
   }
@@ -93,7 +103,21 @@ export class Table {
 
   openSelected() {
     const row = this.market.rows.get(this.selected);
-    if (row) this.onOpen(row);
+    if (!row) return;
+    this.#opened = row.topic;
+    this.onOpen(row);
+  }
+
+  /** The detail was closed: the focus goes back to its row, if that is still there. */
+  closed() {
+    const back = this.#opened !== null && this.#opened === this.selected;
+    this.#opened = null;
+    if (back) this.move({});
+  }
+
+  /** The focus leaves the rows, and they are free to move. */
+  leave() {
+    if (this.body.contains(document.activeElement)) document.activeElement.blur();
   }
 
   get listed() {
@@ -115,8 +139,9 @@ export class Table {
 
   #frame() {
     const now = Date.now();
-    const moving = this.sort.key !== "name" && now - this.#sortedAt > RESORT_MS;
-    if (this.#stale || moving) this.#arrange(now);
+    const held = this.hold.active;
+    if (this.#stale || (!held && this.#sortDue(now))) this.#arrange(now, held && !this.#asked);
+    byId("held").hidden = !(held && this.#unsorted && this.sort.key !== "name");
     const shown = [];
     for (const row of this.#dirty) {
       const view = this.#views.get(row.topic);
@@ -129,35 +154,55 @@ export class Table {
   #tick() {
     const now = Date.now();
     for (const view of this.#views.values()) if (view.visible) view.age(now);
-    if (this.sort.key !== "name") this.schedule();
   }
 
-  #arrange(now) {
-    this.#stale = false;
+  /** Whether rows are to be put in order now; if it is too early, a later frame will do it. */
+  #sortDue(now) {
+    if (this.sort.key === "name" || !this.#unsorted) return false;
+    const wait = this.#sortedAt + RESORT_MS - now;
+    if (wait <= 0) return true;
+    this.#later ??= setTimeout(() => {
+      this.#later = null;
+      this.schedule();
+    }, wait);
+    return false;
+  }
+
+  /** With `held`, listed rows keep their places and new ones follow them. */
+  #arrange(now, held) {
+    this.#stale = this.#asked = false;
+    this.#unsorted = held;
     this.#sortedAt = now;
     const words = this.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [...this.market.rows.values()].filter((row) => row.tab === this.tab && row.update);
     this.#known = new Set(rows);
     const matching = rows.filter((row) => words.every((word) => row.search.includes(word)));
     matching.sort(compareBy(this.sort));
-    this.#order = matching.slice(0, this.limit);
+    this.#order = (held ? keepPlaces(matching, this.#order) : matching).slice(0, this.limit);
     this.#place();
     this.#tellCounts(rows.length, matching.length);
   }
 
-  /** Make the document's rows those of the order, moving only what stands in the wrong place. */
+  /** Make the document's rows those of the order, moving as few as can be. */
   #place() {
     const wanted = new Set(this.#order.map((row) => row.topic));
     for (const [topic, view] of this.#views) if (!wanted.has(topic)) this.#remove(topic, view);
     const focused = document.activeElement;
-    let next = this.body.firstElementChild;
-    for (const row of this.#order) {
-      const { node } = this.#views.get(row.topic) ?? this.#add(row);
-      if (node === next) next = next.nextElementSibling;
-      else this.body.insertBefore(node, next);
+    const places = new Map([...this.body.children].map((node, place) => [node, place]));
+    const nodes = this.#order.map((row) => (this.#views.get(row.topic) ?? this.#add(row)).node);
+    const staying = longestRun(nodes.map((node) => places.get(node) ?? -1));
+    for (let index = nodes.length - 1; index >= 0; index -= 1) {
+      if (!staying.has(index)) this.body.insertBefore(nodes[index], nodes[index + 1] ?? null);
     }
     if (focused !== document.activeElement && this.body.contains(focused)) focused.focus({ preventScroll: true });
-    if (!wanted.has(this.selected) && this.#order.length) this.select(this.#order[0], false);
+    if (!wanted.has(this.selected) && this.#order.length) this.#fallBack();
+  }
+
+  /** The selected row is not listed here: none is shown as selected but the one whose detail is open. */
+  #fallBack() {
+    const opened = this.#order.find((row) => row.topic === this.#opened);
+    this.chosen = Boolean(opened);
+    this.select(opened ?? this.#order[0], false);
   }
 
   #add(row) {
@@ -206,6 +251,7 @@ export class Table {
   #markHeads() {
     for (const [key, head] of this.heads) {
       const mine = key === this.sort.key;
+      setText(head.firstChild, (this.tab === "feed" && SOURCE_LABELS[key]) || COLUMNS.find(([id]) => id === key)[1]);
       head.setAttribute("aria-sort", mine ? (this.sort.ascending ? "ascending" : "descending") : "none");
     }
   }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,7 +25,7 @@ class DynamoKeys:
         try:
             answer = self._client.get_item(TableName=self._table, Key={"hash": {"S": key_hash}})
         except (BotoCoreError, ClientError) as error:
-            raise StoreDownError("the table of keys cannot be read") from error
+            raise _down("read", error) from error
         item = answer.get("Item")
         return _key(item) if item else None
 
@@ -42,14 +42,34 @@ class DynamoKeys:
         try:
             self._client.put_item(TableName=self._table, Item=item)
         except (BotoCoreError, ClientError) as error:
-            raise StoreDownError("the table of keys cannot be written") from error
+            raise _down("written", error) from error
 
     def all(self) -> Sequence[ApiKey]:
         try:
             pages = self._client.get_paginator("scan").paginate(TableName=self._table)
             return [_key(item) for page in pages for item in page["Items"]]
         except (BotoCoreError, ClientError) as error:
-            raise StoreDownError("the table of keys cannot be read") from error
+            raise _down("read", error) from error
+
+
+# What a person can do about it, by the name that AWS or its client gives the cause.
+_HINTS: Mapping[str, str] = {
+    "AccessDeniedException": "these credentials may not use it",
+    "ConnectTimeoutError": "nothing answers at this address",
+    "EndpointConnectionError": "nothing answers at this address",
+    "ExpiredTokenException": "these credentials have expired",
+    "NoCredentialsError": "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "ParamValidationError": "that cannot be a table's name",
+    "PartialCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, both",
+    "ResourceNotFoundException": "there is no such table in this region",
+    "UnrecognizedClientException": "these credentials are not accepted",
+}
+
+
+def _down(done: str, error: BotoCoreError | ClientError) -> StoreDownError:
+    cause = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    hint = f" ({_HINTS[cause]})" if cause in _HINTS else ""
+    return StoreDownError(f"the table of keys cannot be {done}: {cause}{hint}")
 
 
 def _key(item: Any) -> ApiKey:

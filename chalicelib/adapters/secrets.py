@@ -24,11 +24,16 @@ class SecretsManager:
         self._monotonic = monotonic
         self._kept: dict[str, tuple[float, list[str]]] = {}
 
-    def values(self, secret_id: str) -> Sequence[str]:
+    def values(self, secret_id: str, *, max_age_s: float = KEEP_S) -> Sequence[str]:
         kept = self._kept.get(secret_id)
-        if kept and self._monotonic() - kept[0] < KEEP_S:
+        if kept and self._monotonic() - kept[0] < max_age_s:
             return kept[1]
-        values = [value for stage in ("AWSCURRENT", "AWSPREVIOUS") if (value := self._read(secret_id, stage))]
+        try:
+            values = [value for stage in ("AWSCURRENT", "AWSPREVIOUS") if (value := self._read(secret_id, stage))]
+        except StoreDownError:
+            if kept:
+                return kept[1]
+            raise
         if not values:
             raise StoreDownError(f"secret {secret_id} has no value")
         self._kept[secret_id] = (self._monotonic(), values)

@@ -31,12 +31,14 @@ def authorize(event: dict[str, Any], service: AuthorizeConnection) -> dict[str, 
             )
         except AuthenticationError as error:
             structlog.get_logger().info("handshake_refused", reason=error.name)
-            raise Exception("Unauthorized") from None
+            identity = None
         except NotAllowedError as error:
             structlog.get_logger().info("handshake_refused", reason=str(error))
             return _policy("nobody", "Deny", event["methodArn"], {})
-        found = {"user": identity.user, "tier": identity.tier, "session_ms": str(identity.session_ms)}
-        return _policy(identity.user, "Allow", event["methodArn"], found)
+    if identity is None:
+        raise Exception("Unauthorized")  # out here: to refuse is not to fail, and is not logged as that
+    found = {"user": identity.user, "tier": identity.tier, "session_ms": str(identity.session_ms)}
+    return _policy(identity.user, "Allow", event["methodArn"], found)
 
 
 def _policy(principal: str, effect: str, arn: str, context: dict[str, str]) -> dict[str, Any]:

@@ -41,14 +41,16 @@ def process(event: Any, service: ProcessObservations) -> dict[str, Any]:
 
 def tick(event: Any, service: Conflation) -> dict[str, Any]:
     with invocation("tick", **_fields(event)):
-        failed = []
+        failed: dict[str, str] = {}
         for record in event.to_dict()["Records"]:
             try:
                 message = decode(TickMessage, record["body"])
                 service.flush(Tick(message.rate, message.slot))
             except DefiStreamError as error:
                 log.error("tick_failed", message_id=record["messageId"], reason=str(error))
-                failed.append(record["messageId"])
+                failed[record["messageId"]] = record["receiptHandle"]
+        if failed:
+            service.retry_soon(dict.fromkeys(failed.values(), 2))
         return _failures(failed)
 
 

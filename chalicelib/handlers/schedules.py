@@ -27,4 +27,8 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
 def sweep(event: Any, conflation: Conflation, sessions: ManageSessions) -> dict[str, Any]:
     """Flush the slots whose tick was lost; announce the end of connections that are old."""
     with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
-        return {"overdue": len(conflation.sweep()), "ending": sessions.announce_endings()}
+        try:
+            ending = sessions.announce_endings()
+        finally:  # neither keeps the other from its turn
+            overdue = len(conflation.sweep())
+        return {"overdue": overdue, "ending": ending}

@@ -54,6 +54,7 @@ class Unsubscribe(msgspec.Struct, tag_field="action", tag="unsubscribe"):
 
 class List(msgspec.Struct, tag_field="action", tag="list"):
     id: CommandId = None
+    after: str | None = None
 
 
 class Ping(msgspec.Struct, tag_field="action", tag="ping"):

@@ -13,8 +13,10 @@ from chalicelib.errors import (
     CommandRateError,
     DefiStreamError,
     ExpiredError,
+    RefusedError,
     StoreDownError,
     TemporaryError,
+    TooLargeError,
 )
 from chalicelib.ports import Identity, JobQueue, Limits, Session, Sessions, Subscriptions
 from chalicelib.protocol import commands as protocol
@@ -26,6 +28,10 @@ from chalicelib.settings import Tier
 from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
+
+MAX_REPLY_BYTES = 128_000  # API Gateway: a message has at most 128 KB
+LIST_BYTES = 64_000
+READS_PER_TOKEN = 500
 
 
 class HandleCommand:
@@ -63,12 +69,15 @@ class HandleCommand:
         command = _decoded(body)
         command_id = command.command_id if isinstance(command, protocol.BadCommandError) else command.id
         try:
+            self._limit(connection, self._tiers[identity.tier])  # what is malformed counts too
             session = self._session(connection, identity, connected_at_ms)
-            self._limit(connection, self._tiers[session.tier])  # what is malformed counts too
             if isinstance(command, protocol.BadCommandError):
                 metrics.count("ValidationErrors", 1)
                 raise command.error
-            return encode_reply(command_id, self._carry_out(connection, session, command))
+            reply = encode_reply(command_id, self._carry_out(connection, session, command))
+            if len(reply) > MAX_REPLY_BYTES:
+                raise TooLargeError("the reply is larger than a message may be: ask for less in one command")
+            return reply
         except DefiStreamError as error:
             return encode_error(command_id, error)
         except Exception:
@@ -79,6 +88,8 @@ class HandleCommand:
         session = self._sessions.get(connection)
         if session is not None:
             return session
+        if self._sessions.ended(connection):
+            raise RefusedError("this connection has ended: open another")
         ends_ms = connected_at_ms + self._connection_seconds * 1000
         session = Session(identity.user, identity.tier, min(identity.session_ms, ends_ms), ends_ms)
         self._sessions.open(connection, session, limit=1_000_000)  # it was within its limit when it connected
@@ -106,6 +117,8 @@ class HandleCommand:
         result: dict[str, Any] = {}
         if isinstance(command, protocol.Subscribe):
             result = self._subscribe.run(connection, session, command)
+            if command.snapshot:
+                self._charge(connection, self._tiers[session.tier], result)
         elif isinstance(command, protocol.Unsubscribe):
             everything = command.topics == ["*"]
             left = (
@@ -115,11 +128,31 @@ class HandleCommand:
             )
             result = {"topics": sorted(left)}
         elif isinstance(command, protocol.List):
-            groups = self._subscriptions.subscribed(connection)
-            result = {"topics": {topic: described(group) for topic, group in sorted(groups.items())}}
+            result = self._list(connection, command.after)
         else:
             result = {"at": rfc3339(self._now())}
         return {**result, "session_expires": _time(session.session_ms)}
+
+    def _charge(self, connection: str, tier: Tier, result: dict[str, Any]) -> None:
+        """Reading thousands of topics is not one command's work: it is paid for with the commands that follow."""
+        matched = sum(told.get("matched", 0) for told in result["topics"].values())
+        if matched >= READS_PER_TOKEN:
+            tokens = matched / READS_PER_TOKEN
+            self._limits.charge(f"commands:{connection}", tier.commands_per_s, tier.commands_burst, tokens)
+
+    def _list(self, connection: str, after: str | None) -> dict[str, Any]:
+        """A page of what is subscribed to, by name; ``next`` is the ``after`` of the following one."""
+        groups = sorted(self._subscriptions.subscribed(connection).items())
+        page: dict[str, Any] = {}
+        size = 0
+        for topic, group in groups:
+            if after is not None and topic <= after:
+                continue
+            size += len(topic) + len(group.name) + 100
+            if size > LIST_BYTES:
+                return {"topics": page, "next": next(reversed(page))}
+            page[topic] = described(group)
+        return {"topics": page, "next": None}
 
     def _refresh(self, connection: str, session: Session, token: str) -> int:
         identity = self._tokens().redeem(token)

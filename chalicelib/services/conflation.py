@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from chalicelib.errors import StoreDownError
-from chalicelib.ports import Audience, JobQueue, Stream, Tick, TickQueue
+from chalicelib.ports import Audience, Flushed, JobQueue, Retries, Stream, Tick, TickQueue
 from chalicelib.services.fanout import build_jobs, encode_jobs, names_of
 
 log = structlog.get_logger()
@@ -29,6 +29,7 @@ class Conflation:
         audience: Audience,
         jobs: JobQueue,
         ticks: TickQueue,
+        retries: Retries,
         frame_bytes: int,
         posts_per_job: int,
     ) -> None:
@@ -36,26 +37,44 @@ class Conflation:
         self._audience = audience
         self._jobs = jobs
         self._ticks = ticks
+        self._retries = retries
         self._limits = {"frame_bytes": frame_bytes, "posts_per_job": posts_per_job}
 
     def flush(self, tick: Tick) -> int:
         """Send what is due; returns the number of changes. Raises StoreDownError if any of it must be tried again."""
-        flushed = self._stream.flush(tick)
+        sent = 0
+        while True:
+            flushed = self._stream.flush(tick)
+            self._send(tick, flushed)
+            sent += len(flushed.changes)
+            if not flushed.more:
+                return sent
+
+    def _send(self, tick: Tick, flushed: Flushed) -> None:
         if flushed.next_tick is not None:
             self._ticks.send([flushed.next_tick])
         if not flushed.changes:
-            return 0
+            return
         recipients = self._audience.recipients(names_of(flushed.changes))
         jobs = build_jobs(flushed.changes, recipients, sources={}, **self._limits)
         if self._jobs.send(encode_jobs(jobs)):
             raise StoreDownError("the deliveries queue did not take every job")
-        self._stream.flushed(tick)
-        return len(flushed.changes)
+        self._stream.flushed(tick, flushed.changes)
+
+    def retry_soon(self, delays_s: Mapping[str, int]) -> None:
+        """Bring failed tick messages (by receipt handle) back: a slot is shorter than a visibility timeout."""
+        self._retries.soon(delays_s)
 
     def sweep(self) -> Sequence[Tick]:
-        """Flush every overdue slot. Raises StoreDownError."""
+        """Flush every overdue slot. Raises StoreDownError at the end if any could not be."""
         overdue = self._stream.overdue(GRACE_S)
+        failed: StoreDownError | None = None
         for tick in overdue:
             log.warning("slot_overdue", rate_s=tick.rate_s, slot=tick.slot)
-            self.flush(tick)
+            try:
+                self.flush(tick)
+            except StoreDownError as error:  # one slot must not keep the others waiting
+                failed = error
+        if failed is not None:
+            raise failed
         return overdue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -17,6 +18,8 @@ from chalicelib.services.fanout import build_jobs, encode_jobs, names_of
 from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
+
+MAX_AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class ProcessObservations:
         ticks: TickQueue,
         dead_letters: DeadLetters,
         retries: Retries,
+        now: Callable[[], datetime],
         frame_bytes: int,
         posts_per_job: int,
     ) -> None:
@@ -66,6 +70,7 @@ class ProcessObservations:
         self._ticks = ticks
         self._dead_letters = dead_letters
         self._retries = retries
+        self._now = now
         self._limits = {"frame_bytes": frame_bytes, "posts_per_job": posts_per_job}
 
     def run(self, messages: Sequence[Message]) -> ProcessReport:
@@ -101,10 +106,16 @@ class ProcessObservations:
         found = []
         for raw in records:
             try:
-                found.append(decode_record(raw))
+                found.append(self._timely(decode_record(raw)))
             except PoisonError as error:
                 self._bury(raw, error, message, report)
         return found
+
+    def _timely(self, observation: Observation) -> Observation:
+        """A topic's time never goes back: one observation from the future would silence it until then."""
+        if observation.observed_at > self._now() + MAX_AHEAD:
+            raise PoisonError(f"observed_at {observation.observed_at.isoformat()} is in the future")
+        return observation
 
     def _bury(self, raw: msgspec.Raw, error: PoisonError, message: Message, report: ProcessReport) -> None:
         log.error("record_poisoned", message_id=message.id, reason=str(error))
@@ -129,15 +140,14 @@ class ProcessObservations:
             came_from.setdefault(place, []).append(source)
         report.changes = len(changes)
         metrics.count("ChangesPublished", len(changes))
+        if changes:
+            recipients = self._audience.recipients(names_of(changes))
+            jobs = build_jobs(changes, recipients, sources=came_from, **self._limits)
+            report.jobs = len(jobs)
+            for index in self._jobs.send(encode_jobs(jobs)):
+                report.failed.update(jobs[index].sources)
         if sequenced.ticks:
             self._ticks.send(sequenced.ticks)
-        if not changes:
-            return
-        recipients = self._audience.recipients(names_of(changes))
-        jobs = build_jobs(changes, recipients, sources=came_from, **self._limits)
-        report.jobs = len(jobs)
-        for index in self._jobs.send(encode_jobs(jobs)):
-            report.failed.update(jobs[index].sources)
 
 
 def _delay_s(message: Message, hopeless: set[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.changes import Due
 from chalicelib.domain.filters import Group
-from chalicelib.domain.topics import PRIVATE_KINDS, is_coin_key, is_wildcard, kind_of
+from chalicelib.domain.topics import PRIVATE_KINDS, is_coin_key, is_topic, is_wildcard, kind_of
 from chalicelib.errors import (
     DefiStreamError,
     NotAllowedError,
@@ -16,6 +16,7 @@ from chalicelib.errors import (
     StoreDownError,
     TooManyTopicsError,
     UnknownTopicError,
+    WrongTypeError,
 )
 from chalicelib.ports import JobQueue, Read, Session, Subscriptions
 from chalicelib.protocol import commands as protocol
@@ -58,6 +59,9 @@ class SubscribeTopics:
             raise RefusedError("no topics")
         if max(len(command.topics), len(command.since)) > protocol.MAX_TOPICS:
             raise TooManyTopicsError(f"at most {protocol.MAX_TOPICS} topics a command")
+        for topic in command.since:
+            if not is_topic(topic):
+                raise WrongTypeError(f"since names {topic!r:.150}, which is no topic")
         patterns, rejected = self._admitted(command.topics, session.user)
         subscribed = self._subscriptions.subscribe(
             connection,

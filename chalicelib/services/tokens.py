@@ -16,6 +16,8 @@ from chalicelib.ports import Identity, KeyStore, Limits, Secrets
 ALGORITHM = "HS256"
 AUDIENCE = "defi-stream"
 MAX_TOKEN_LENGTH = 2048
+KEYS_KEPT_S = 300.0
+KEYS_RENEWED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +93,31 @@ class Tokens:
     def _claims(self, token: str) -> dict[str, str]:
         if len(token) > MAX_TOKEN_LENGTH:
             raise AuthenticationError("not a token of ours")
-        for key in self._secrets.values(self._secret_id):
-            try:
-                claims: dict[str, str] = jwt.decode(
-                    token,
-                    key,
-                    algorithms=[ALGORITHM],
-                    audience=AUDIENCE,
-                    # Its end is checked below, by the clock that it was issued by.
-                    options={"require": ["exp", "sub", "jti", "aud", "tier"], "verify_exp": False, "verify_iat": False},
-                )
-            except jwt.InvalidSignatureError:
-                continue
-            except jwt.InvalidTokenError:
-                break
-            if float(claims["exp"]) <= self._now().timestamp():
-                raise ExpiredError("this token has expired: get a new one")
-            return claims
+        for max_age_s in (KEYS_KEPT_S, KEYS_RENEWED_S):  # the key that signed it may be newer than those kept
+            for key in self._secrets.values(self._secret_id, max_age_s=max_age_s):
+                claims = self._signed_by(key, token)
+                if claims is not None:
+                    return claims
         raise AuthenticationError("not a token of ours")
+
+    def _signed_by(self, key: str, token: str) -> dict[str, str] | None:
+        """The claims, or None if the signature is another key's."""
+        try:
+            claims: dict[str, str] = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                # Its end is checked below, by the clock that it was issued by.
+                options={"require": ["exp", "sub", "jti", "aud", "tier"], "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidSignatureError:
+            return None
+        except jwt.InvalidTokenError as error:
+            raise AuthenticationError("not a token of ours") from error
+        if float(claims["exp"]) <= self._now().timestamp():
+            raise ExpiredError("this token has expired: get a new one")
+        return claims
 
     def identify(self, api_key: str) -> Identity:
         """Whose key it is. Raises AuthenticationError or RevokedError."""

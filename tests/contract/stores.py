@@ -119,6 +119,6 @@ def redis_store(url: str) -> Store:
         sessions=RedisSessions(redis, now=clock, tombstone_seconds=900),
         limits=RedisLimits(redis, now=clock),
         catalogue=RedisCatalogue(redis),
-        ingest=RedisIngestStore(redis),
+        ingest=RedisIngestStore(redis, now=clock),
         fail_over=lambda: redis.call(lambda client: client.hset("fence", "generation", f"g{next(generations)}")),
     )

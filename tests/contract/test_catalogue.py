@@ -31,10 +31,6 @@ def test_pages_cover_a_wildcard_completely(store):
     assert listed == topics
 
 
-def test_a_store_that_answers_is_healthy(store):
-    assert store.catalogue.ping() is None
-
-
 def test_the_lease_of_ingest_is_one_owners_until_given_back(store):
     assert store.ingest.acquire("a", 60)
     assert not store.ingest.acquire("b", 60)

@@ -48,6 +48,14 @@ def test_all_keys_are_listed(keys):
     assert sorted(keys.all(), key=lambda key: key.hash) == put
 
 
+def test_a_table_that_is_not_there_is_named_as_the_cause(ministack):
+    keys = DynamoKeys(ministack.aws.client("dynamodb"), "never-made")
+    with pytest.raises(StoreDownError, match=r"cannot be read: ResourceNotFoundException \(there is no such table"):
+        keys.all()
+    with pytest.raises(StoreDownError, match="cannot be written: ResourceNotFoundException"):
+        keys.put(KEY)
+
+
 @dataclass
 class Vault:
     """``rotate`` gives the secret another value."""

@@ -91,7 +91,8 @@ class Play:
 
     def done(self) -> Any:
         if self.ticks:
-            self.store.stream.flushed(self.ticks.pop(0))
+            tick = self.ticks.pop(0)
+            self.store.stream.flushed(tick, self.store.stream.flush(tick).changes)
         return sorted(self.store.stream.overdue(5.0), key=str)
 
     def fail_over(self) -> None:

@@ -138,7 +138,7 @@ def test_a_flush_gives_the_same_again_until_it_is_done(slow):
     first = slow.stream.flush(tick)
     slow.sequence(ETH, "102")
     assert list(slow.stream.flush(tick).changes) == list(first.changes)
-    slow.stream.flushed(tick)
+    slow.stream.flushed(tick, first.changes)
     assert list(slow.stream.flush(tick).changes) == []
 
 
@@ -175,8 +175,9 @@ def test_a_slot_whose_tick_was_lost_is_overdue(slow):
     assert list(slow.stream.overdue(5.0)) == []
     slow.clock.forward(seconds=1)
     (tick,) = slow.stream.overdue(5.0)
-    assert [c.value for c in slow.stream.flush(tick).changes] == ["101"]
-    slow.stream.flushed(tick)
+    flushed = slow.stream.flush(tick)
+    assert [c.value for c in flushed.changes] == ["101"]
+    slow.stream.flushed(tick, flushed.changes)
     assert list(slow.stream.overdue(5.0)) == []
 
 

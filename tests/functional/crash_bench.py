@@ -142,6 +142,7 @@ class CrashBench:
             ticks=ports.ticks,
             dead_letters=SqsDeadLetters(ports.sqs, self.dead),
             retries=SqsRetries(ports.sqs, self.events),
+            now=lambda: self.now,
             frame_bytes=32_768,
             posts_per_job=1,
         )
@@ -172,6 +173,7 @@ class CrashBench:
             audience=ports.audience,
             jobs=ports.jobs,
             ticks=ports.ticks,
+            retries=SqsRetries(ports.sqs, self.ticks),
             frame_bytes=32_768,
             posts_per_job=1,
         )

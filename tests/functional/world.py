@@ -71,8 +71,8 @@ class Interruptible:
         self._world.interrupted()
         return flushed
 
-    def flushed(self, tick: Tick) -> None:
-        self._stream.flushed(tick)
+    def flushed(self, tick: Tick, changes: Sequence[Change]) -> None:
+        self._stream.flushed(tick, changes)
 
     def overdue(self, grace_s: float) -> Sequence[Tick]:
         return self._stream.overdue(grace_s)
@@ -127,12 +127,13 @@ class World:
                 audience=audience,
                 dead_letters=Cemetery(self.buried),
                 retries=NoRetries(),
+                now=lambda: self.now,
                 **queues,
                 **limits,
             )
             for _ in range(2)
         ]
-        self.conflation = Conflation(stream=stream, audience=audience, **queues, **limits)
+        self.conflation = Conflation(stream=stream, audience=audience, retries=NoRetries(), **queues, **limits)
         self.subscriptions = RedisSubscriptions(store, now=lambda: self.now)
         self._subscribe = SubscribeTopics(
             subscriptions=self.subscriptions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -27,13 +28,20 @@ class RedisCatalogue:
             following, names = self._redis.call(
                 lambda client: client.sscan(f"topics:{pattern}", cursor=cursor, count=limit)
             )
-        entries = self._redis.call(lambda client: [client.hget(f"topic:{name}", "entry") for name in names])
         found = []
-        for name, entry in zip(names, entries, strict=True):
+        for name, entry in zip(names, self._entries(names), strict=True):
             if entry is not None:
                 newest = msgspec.json.decode(entry, type=_Newest)
                 found.append((name, newest.value, newest.observed_at))
         return sorted(found), int(following)
 
-    def ping(self) -> None:
-        self._redis.call(lambda client: client.ping())
+    def _entries(self, names: Sequence[str]) -> list[str | None]:
+        """The newest entry of each topic, in one round trip."""
+
+        def read(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hget(f"topic:{name}", "entry")
+            return pipeline.execute()
+
+        return list(self._redis.call(read))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from chalicelib.errors import StoreDownError
+from chalicelib.telemetry import tracing
 
 LUA = Path(__file__).parent / "lua"
 
@@ -28,7 +30,7 @@ def source(name: str) -> str:
     return (LUA / "prelude.lua").read_text() + text if name in _WITH_TOPICS else text
 
 
-_WITH_TOPICS = frozenset({"sequence", "flush", "subscribe"})
+_WITH_TOPICS = frozenset({"sequence", "flush", "subscribe", "read"})
 
 
 def _fenced(connection: Any) -> None:
@@ -42,10 +44,20 @@ def _fenced(connection: Any) -> None:
     connection.read_response()
 
 
-class Redis:
-    """One pool for the process. Guarantees: every connection was fenced before its first command."""
+# A frozen sandbox keeps its sockets, but what is between does not (a NAT gateway forgets after 350 s).
+IDLE_S = 50.0
 
-    def __init__(self, url: str, *, timeout_s: float = 2.0) -> None:
+
+class Redis:
+    """One pool for the process.
+
+    Guarantees: every connection was fenced before its first command; after a failover, and after a freeze of the
+    sandbox, the next command has a new connection.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 2.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._used_at = monotonic()
         self._client = redis.Redis.from_url(
             url,
             decode_responses=True,
@@ -62,23 +74,34 @@ class Redis:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._client.register_script(source(name))
-        with store_errors():
+        with self._errors(), tracing.subsegment(f"redis {name}"):
             return script(args=args)
 
     def call(self, method: Callable[[Any], Any]) -> Any:
         """Run plain commands on the client. Raises StoreDownError."""
-        with store_errors():
+        with self._errors():
             return method(self._client)
 
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn "Redis cannot be reached or cannot serve" into StoreDownError; our own mistakes stay what they are."""
+        self._renew()
+        try:
+            yield
+        except (ReadOnlyError, MasterDownError) as error:
+            self._client.connection_pool.disconnect()  # the primary has moved: look it up and fence again
+            raise StoreDownError(f"Redis cannot serve: {type(error).__name__}") from error
+        except OutOfMemoryError as error:
+            raise StoreDownError("Redis is full") from error
+        except ResponseError as error:
+            if not str(error).startswith(("BUSY", "NOREPLICAS", "TRYAGAIN")):
+                raise
+            raise StoreDownError(f"Redis cannot serve: {error}") from error
+        except (RedisError, OSError) as error:
+            raise StoreDownError(f"Redis cannot be reached: {type(error).__name__}") from error
 
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn "Redis cannot be reached or cannot serve" into StoreDownError; our own mistakes stay what they are."""
-    try:
-        yield
-    except ResponseError as error:
-        if not str(error).startswith(("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "NOREPLICAS")):
-            raise
-        raise StoreDownError(f"Redis cannot serve: {error}") from error
-    except (RedisError, OSError) as error:
-        raise StoreDownError(f"Redis cannot be reached: {type(error).__name__}") from error
+    def _renew(self) -> None:
+        now = self._monotonic()
+        if now - self._used_at > IDLE_S:
+            self._client.connection_pool.disconnect()
+        self._used_at = now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from chalicelib.ports import FeedKind, FeedState
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 _LEASE = "lease:ingest"
+UNWANTED_AFTER_S = 600
+COINS_MAX = 5000
 
 
 class _State(msgspec.Struct):
@@ -26,8 +28,9 @@ class _State(msgspec.Struct):
 class RedisIngestStore:
     """ports.IngestStore."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, now: Callable[[], datetime]) -> None:
         self._redis = redis
+        self._now = now
 
     def acquire(self, owner: str, ttl_s: int) -> bool:
         return bool(self._redis.call(lambda client: client.set(_LEASE, owner, nx=True, ex=ttl_s)))
@@ -58,4 +61,5 @@ class RedisIngestStore:
             self._redis.call(lambda client: client.hset("seen", mapping=dict(tokens)))
 
     def wanted_coins(self) -> list[str]:
-        return sorted(self._redis.call(lambda client: client.smembers("coins")))
+        now_ms = int(self._now().timestamp() * 1000)
+        return list(self._redis.run("coins", now_ms, UNWANTED_AFTER_S * 1000, COINS_MAX))

@@ -24,10 +24,14 @@ class RedisSessions:
         return None if done else holders
 
     def get(self, connection: str) -> Session | None:
-        fields = self._redis.call(lambda client: client.hgetall(f"conn:{connection}"))
+        fields = self._redis.run("session", connection)
         if not fields:
             return None
-        return Session(fields["user"], fields["tier"], int(fields["session"]), int(fields["ends"]))
+        user, tier, session_ms, ends_ms = fields
+        return Session(user, tier, int(session_ms), int(ends_ms))
+
+    def ended(self, connection: str) -> bool:
+        return bool(self._redis.call(lambda client: client.exists(f"tomb:{connection}")))
 
     def extend(self, connection: str, session_ms: int) -> None:
         self._redis.run("extend", connection, session_ms)
@@ -54,8 +58,11 @@ class RedisLimits:
         self._now = now
 
     def take(self, key: str, per_s: float, burst: float) -> float:
-        wait_ms = self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst)
+        wait_ms = self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst, 0)
         return int(wait_ms) / 1000
+
+    def charge(self, key: str, per_s: float, burst: float, tokens: float) -> None:
+        self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst, tokens)
 
     def once(self, key: str, ttl_s: int) -> bool:
         return bool(self._redis.call(lambda client: client.set(f"once:{key}", "1", nx=True, ex=ttl_s)))

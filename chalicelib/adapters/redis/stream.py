@@ -17,7 +17,9 @@ from chalicelib.ports import Flushed, Recipients, Sequenced, Tick
 from chalicelib.protocol.pushes import rfc3339
 from chalicelib.settings import RATES, Threshold
 
-RECORDS_PER_SCRIPT = 500  # Redis serves nobody else while a script runs: keep it to some ten milliseconds
+# Redis serves nobody else while a script runs: keep it to some ten milliseconds.
+RECORDS_PER_SCRIPT = 500
+TOPICS_PER_FLUSH = 250
 
 
 class Attributes(msgspec.Struct, omit_defaults=True):
@@ -126,13 +128,12 @@ class RedisStream:
         ]
 
     def flush(self, tick: Tick) -> Flushed:
-        frozen, again = self._redis.run("flush", tick.rate_s, tick.slot, token())
+        frozen, again, more = self._redis.run("flush", tick.rate_s, tick.slot, token(), TOPICS_PER_FLUSH)
         changes = [change_of(topic, epoch, attrs, entry, realtime=False) for topic, epoch, attrs, entry in frozen]
-        return Flushed(changes, Tick(tick.rate_s, tick.slot + 1) if again else None)
+        return Flushed(changes, Tick(tick.rate_s, tick.slot + 1) if again else None, bool(more))
 
-    def flushed(self, tick: Tick) -> None:
-        name = f"{tick.rate_s}:{tick.slot}"
-        self._redis.call(lambda client: client.pipeline().delete(f"flushing:{name}").srem("flushing", name).execute())
+    def flushed(self, tick: Tick, changes: Sequence[Change]) -> None:
+        self._redis.run("flushed", f"{tick.rate_s}:{tick.slot}", *(change.topic for change in changes))
 
     def overdue(self, grace_s: float) -> Sequence[Tick]:
         slower = [rate for rate in RATES.values() if rate]

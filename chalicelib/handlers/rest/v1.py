@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from chalice import Blueprint, Response
 
 from chalicelib.container import container
 from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
-from chalicelib.errors import DefiStreamError, MalformedError, NotAllowedError, TemporaryError
+from chalicelib.errors import DefiStreamError, MalformedError, NotAllowedError, TemporaryError, UnknownTopicError
+from chalicelib.protocol.commands import is_subscribable
 from chalicelib.protocol.pushes import error_body, rfc3339
 from chalicelib.telemetry import invocation
+
+if TYPE_CHECKING:
+    from chalicelib.services.health import SourceHealth
 
 routes = Blueprint(__name__)
 log = structlog.get_logger()
@@ -81,6 +86,8 @@ def topics() -> Response:
         if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 20 and int(cursor) < 2**64):
             raise MalformedError("cursor is what the page before called next")
         pattern = query.get("match", "price:*")
+        if not is_subscribable(pattern):
+            raise UnknownTopicError(f"no topic {pattern!r:.150}")
         if kind_of(pattern) in PRIVATE_KINDS:
             raise NotAllowedError("alerts are private")
         found, following = container().catalogue.topics(pattern, cursor=int(cursor), limit=PAGE)
@@ -92,13 +99,15 @@ def topics() -> Response:
 
 @routes.route("/health", methods=["GET"], cors=True)
 def health() -> Response:
-    """Whether the stores that the socket needs answer, and how old each source is in seconds."""
+    """Whether the store that the socket needs answers, and when each source was polled with success."""
 
     def work(_: Any) -> dict[str, Any]:
-        catalogue = container().catalogue
-        catalogue.ping()
-        feeds, _next = catalogue.topics("feed:*", cursor=0, limit=PAGE)
-        sources = {topic.partition(":")[2]: {"age_s": value, "observed_at": at} for topic, value, at in feeds}
-        return {"status": "ok", "stage": container().settings.stage, "sources": sources}
+        report = container().health.run()
+        sources = {kind: _source(source) for kind, source in report.sources.items()}
+        return {"status": report.status, "stage": container().settings.stage, "sources": sources}
 
     return _answer("health", work)
+
+
+def _source(source: SourceHealth) -> dict[str, Any]:
+    return {**asdict(source), "next_poll": rfc3339(source.next_poll) if source.next_poll else None}

@@ -10,6 +10,7 @@ from typing import Any
 import app as switchboard
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
+from chalicelib.services.health import CheckHealth
 from chalicelib.services.ingest import Ingest
 from chalicelib.services.process import ProcessObservations
 from tests.fake_store import FakeCatalogue
@@ -71,7 +72,12 @@ class FakeContainer:
         self.catalogue = FakeCatalogue(rig.store)
         limits = {"frame_bytes": 32_768, "posts_per_job": 500}
         self.conflation = Conflation(
-            stream=rig.stream, audience=rig.audience, jobs=rig.jobs, ticks=self.ticks, **limits
+            stream=rig.stream,
+            audience=rig.audience,
+            jobs=rig.jobs,
+            ticks=self.ticks,
+            retries=self.retries,
+            **limits,
         )
         self.process = ProcessObservations(
             stream=rig.stream,
@@ -80,14 +86,17 @@ class FakeContainer:
             ticks=self.ticks,
             dead_letters=self.dead_letters,
             retries=self.retries,
+            now=rig.clock,
             **limits,
         )
         self.deliver = Deliver(
             connections=rig.connections, jobs=rig.jobs, gone=self.gone, now=rig.clock, attempts_max=3
         )
+        self.feeds = FakeIngestStore()
         self.ingest = Ingest(
-            source=self.source, store=FakeIngestStore(), publisher=self.publisher, coins=["ethereum"], now=rig.clock
+            source=self.source, store=self.feeds, publisher=self.publisher, coins=["ethereum"], now=rig.clock
         )
+        self.health = CheckHealth(store=self.feeds, now=rig.clock)
 
 
 class Lambda:

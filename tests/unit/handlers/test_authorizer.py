@@ -1,6 +1,7 @@
 """The REQUEST authorizer: a policy, a 401 or a 403."""
 
 import pytest
+import structlog
 
 from chalicelib.errors import StoreDownError
 from tests.unit.handlers.rig import event
@@ -44,6 +45,15 @@ def test_who_shows_nothing_good_is_unauthorized_in_exactly_that_word(invoke, hea
     sent = event("authorizer_request", headers=headers, queryStringParameters=query)
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         invoke("authorize", sent)
+
+
+def test_a_refusal_is_told_and_is_no_failure(invoke):
+    """Every stranger would put a stack trace in the log otherwise."""
+    with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match=r"^Unauthorized$"):
+        invoke("authorize", event("authorizer_request", headers={"x-api-key": "ds_wrong"}))
+    assert [(line["event"], line["log_level"]) for line in lines if line["log_level"] != "debug"] == [
+        ("handshake_refused", "info")
+    ]
 
 
 def test_a_handshake_without_a_query_string_has_no_such_field(invoke):

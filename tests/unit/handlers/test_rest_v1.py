@@ -1,7 +1,10 @@
 """The REST API: answers, and problems (RFC 9457) with the protocol's names."""
 
+from datetime import timedelta
+
 import pytest
 
+from chalicelib.ports import FEED_KINDS, FeedState
 from tests.unit.services.socket_rig import API_KEY
 
 
@@ -61,26 +64,55 @@ def test_private_topics_are_not_listed(invoke, match):
     assert problem(invoke.rest("GET", "/v1/topics", {"match": match})) == (403, 2004)
 
 
+@pytest.mark.parametrize("match", ["prize:*", "price", "*", "price:*:x", "", "price:" + "x" * 130])
+def test_a_match_that_is_no_topic_is_unknown(invoke, match):
+    """An empty list would look like a topic that has nothing yet."""
+    assert problem(invoke.rest("GET", "/v1/topics", {"match": match})) == (404, 2003)
+
+
+@pytest.mark.parametrize("match", ["price:*", "tvl:*", "price:base:*", "price:ethereum"])
+def test_a_match_that_may_have_topics_one_day_has_none_today(invoke, match):
+    status, _, body = invoke.rest("GET", "/v1/topics", {"match": match})
+    assert (status, body) == (200, {"topics": [], "next": None})
+
+
 @pytest.mark.parametrize("cursor", ["x", "-1", "", "1.5", "9" * 20, "9" * 21, "\uff11"])
 def test_a_cursor_that_no_page_gave_is_malformed(invoke, cursor):
     assert problem(invoke.rest("GET", "/v1/topics", {"cursor": cursor})) == (400, 1000)
 
 
-def test_health_tells_the_age_of_every_source(invoke):
-    invoke.rig.see("feed:prices", "12")
+def test_health_tells_of_every_source(invoke):
+    now = invoke.rig.clock()
+    for kind in FEED_KINDS:
+        polled = FeedState(last_success=now, next_poll=now + timedelta(minutes=1), count=7)
+        invoke.container.feeds.save_feed_state(kind, polled)
+    invoke.rig.clock.forward(seconds=12)
     status, _, body = invoke.rest("GET", "/v1/health")
-    assert status == 200
-    assert (body["status"], body["stage"]) == ("ok", "test")
-    assert body["sources"] == {"prices": {"age_s": "12", "observed_at": "2026-11-23T02:00:00.000Z"}}
+    assert (status, body["status"], body["stage"]) == (200, "ok", "test")
+    assert set(body["sources"]) == set(FEED_KINDS)
+    assert body["sources"]["prices"] == {
+        "status": "ok",
+        "age_s": 12.0,
+        "records": 7,
+        "next_poll": "2026-11-23T02:01:00.000Z",
+    }
+
+
+def test_health_before_the_first_poll_is_degraded(invoke):
+    status, _, body = invoke.rest("GET", "/v1/health")
+    assert (status, body["status"]) == (200, "degraded")
+    assert body["sources"]["yields"] == {"status": "never", "age_s": None, "records": 0, "next_poll": None}
 
 
 def test_a_store_that_is_down_is_a_temporary_problem(invoke):
     invoke.rig.store.down = {"*"}
+    invoke.container.feeds.down = {"feed_state"}
     assert problem(invoke.rest("GET", "/v1/health")) == (503, 5001)
+    assert problem(invoke.rest("GET", "/v1/topics")) == (503, 5001)
 
 
 def test_what_nobody_foresaw_is_a_problem_with_the_request_and_no_trace(invoke):
-    invoke.container.catalogue = None
+    invoke.container.health = None
     answer = invoke.rest("GET", "/v1/health")
     assert problem(answer) == (503, 5000)
     assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in answer[2]["detail"]

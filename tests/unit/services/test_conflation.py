@@ -9,7 +9,7 @@ from chalicelib.errors import StoreDownError
 from chalicelib.ports import Tick
 from chalicelib.services.conflation import GRACE_S, Conflation
 from tests.fake_store import FakeAudience, FakeStore, FakeStream, FakeSubscriptions
-from tests.fakes import FakeClock, FakeJobQueue, FakeTickQueue, seen
+from tests.fakes import FakeClock, FakeJobQueue, FakeRetries, FakeTickQueue, seen
 
 ETH = "price:ethereum"
 
@@ -26,6 +26,7 @@ class Rig:
             audience=FakeAudience(self.store),
             jobs=self.jobs,
             ticks=self.ticks,
+            retries=FakeRetries(),
             frame_bytes=32_768,
             posts_per_job=500,
         )

@@ -34,6 +34,7 @@ class Rig:
             ticks=self.ticks,
             dead_letters=self.dead_letters,
             retries=self.retries,
+            now=self.clock,
             frame_bytes=32_768,
             posts_per_job=1,
         )
@@ -185,7 +186,18 @@ def test_ticks_that_are_not_taken_make_the_message_come_again(rig):
     assert rig.run(again).failed == {"n"}
     rig.ticks.down = False
     assert rig.run(again).failed == set()
-    assert rig.offsets("c") == [1, 2]
+    assert rig.offsets("c") == [1, 2, 2]  # the jobs were taken the first time too: clients drop what they have seen
+
+
+def test_an_observation_from_the_future_is_buried_alone(rig):
+    """A topic's time never goes back, so one wrong clock would silence it."""
+    late, soon = rig.message("m", (ETH, "100")), rig.message("n", ("price:a", "1"))
+    rig.clock.forward(seconds=-7200)
+    assert rig.run(late).failed == set()
+    assert rig.offsets("c") == []
+    assert [reason for _, reason, _ in rig.dead_letters.buried] != []
+    rig.clock.forward(seconds=7200)
+    assert rig.run(soon).failed == set()
 
 
 def test_a_message_of_nothing_is_done(rig):

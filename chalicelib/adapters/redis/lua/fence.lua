@@ -2,5 +2,6 @@
 -- lost the newest offsets: raise a generation. It is random, since a restored counter could be handed out again.
 if redis.call('HGET', 'fence', 'run_id') ~= ARGV[1] then
   redis.call('HSET', 'fence', 'run_id', ARGV[1], 'generation', ARGV[2])
+  redis.call('DEL', 'seen', 'feeds') -- what ingest said may have been lost on its way: let it say all again
 end
 return redis.call('HGET', 'fence', 'generation')

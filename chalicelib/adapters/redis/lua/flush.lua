@@ -1,7 +1,8 @@
 -- Move what is due of a rate's dirty topics into flushing:{rate}:{slot}, frozen with the offset and prev that it is
 -- sent with, so that a second try sends the same.
--- ARGV: rate, slot, token. Returns {frozen, tick}: {topic, epoch, attrs, entry} each, and 1 if the next slot is ours to arm.
-local rate, slot, token = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+-- ARGV: rate, slot, token, most topics to move in one go.
+-- Returns {frozen, tick, more}: {topic, epoch, attrs, entry} each, 1 if the next slot is ours to arm, 1 if more are due.
+local rate, slot, token, most = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local key, due_ms = 'flushing:' .. rate .. ':' .. slot, slot * rate * 1000
 local gen = generation(token)
 local again = false
@@ -30,7 +31,8 @@ local function freeze(topic, s)
   return later
 end
 
-for _, topic in ipairs(redis.call('ZRANGEBYSCORE', 'dirty:' .. rate, '-inf', slot)) do
+local room = math.max(0, most - redis.call('HLEN', key))
+for _, topic in ipairs(redis.call('ZRANGEBYSCORE', 'dirty:' .. rate, '-inf', slot, 'LIMIT', 0, room)) do
   redis.call('ZREM', 'dirty:' .. rate, topic)
   local s = state(topic, gen, token)
   if redis.call('HEXISTS', key, topic) == 1 or (s and freeze(topic, s)) then
@@ -51,4 +53,5 @@ if #frozen > 0 then
 else
   redis.call('SREM', 'flushing', rate .. ':' .. slot) -- its updates expired: nothing is left to sweep
 end
-return {frozen, again and arm(rate, slot + 1) and 1 or 0}
+local more = redis.call('ZCOUNT', 'dirty:' .. rate, '-inf', slot) > 0
+return {frozen, again and arm(rate, slot + 1) and 1 or 0, more and 1 or 0}

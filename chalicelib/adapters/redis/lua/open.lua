@@ -1,16 +1,20 @@
 -- Register a connection, if its user's tier has room. ARGV: connection, user, tier, now_ms, ends_ms, session_ms, limit.
--- Returns {1} if it is registered, else {0, connections...}, the oldest first, for the caller to ask which are gone.
+-- Returns {1} if it is registered, else {0, connections...}: those older than half a minute, the oldest first, for the
+-- caller to ask which are gone (of one that is still in its handshake the gateway would say so too).
 local connection, user, tier = ARGV[1], ARGV[2], ARGV[3]
 local now, ends, session, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 if redis.call('EXISTS', 'tomb:' .. connection) == 1 then return {1} end -- it has ended meanwhile
 local conns = 'conns:' .. user
 redis.call('ZREMRANGEBYSCORE', conns, '-inf', now)
 if not redis.call('ZSCORE', conns, connection) and redis.call('ZCARD', conns) >= limit then
-  return {0, unpack(redis.call('ZRANGE', conns, 0, 49))}
+  return {0, unpack(redis.call('ZRANGEBYSCORE', conns, '-inf', ends - 30000, 'LIMIT', 0, 50))}
 end
 redis.call('ZADD', conns, ends, connection)
 redis.call('ZADD', 'ending', ends, connection)
-redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
-redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session)
+if redis.call('PEXPIRETIME', conns) < ends + 60000 then
+  redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
+end
+local gen = redis.call('HGET', 'fence', 'generation') or ''
+redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session, 'gen', gen)
 redis.call('PEXPIREAT', 'conn:' .. connection, ARGV[5])
 return {1}

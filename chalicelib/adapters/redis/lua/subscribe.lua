@@ -1,5 +1,7 @@
 -- Join the groups of a command's topics and read position and log in the same step, so that no update falls between.
--- ARGV: connection, now_ms, ends_ms, token, max_topics, rate|rung|rest, snapshot, coins set,
+-- The topics of a wildcard that are not resumed are read afterwards, in parts (read.lua): what changes in between is
+-- already on its way to the group.
+-- ARGV: connection, now_ms, ends_ms, token, max_topics, rate|rung|rest, snapshot,
 --       #patterns, then per pattern {text, wanted coin or ''}, per since {topic, epoch, offset}
 -- Returns {status, patterns, topics}: per pattern {text, 'ok'|'unknown'|'too_many', matched},
 --         per topic {topic, epoch, offset, recovered ('1', '0', '' if not resumed), attrs, snapshot entry or '', log entries...}
@@ -67,7 +69,7 @@ local function exists(topic)
   return redis.call('EXISTS', 'topics:' .. wildcards(topic)[1]) == 0
 end
 
-local patterns, wild = {}, {}
+local patterns = {}
 local count = redis.call('HLEN', subs)
 for i = 9, last - 1, 2 do
   local name, coin = ARGV[i], ARGV[i + 1]
@@ -80,22 +82,16 @@ for i = 9, last - 1, 2 do
     status = 'unknown'
   else
     if is_new then count = count + 1 end
-    if coin ~= '' and coin ~= '-' then redis.call('SADD', 'coins', coin) end
+    if coin ~= '' and coin ~= '-' then redis.call('ZADD', 'coins', 'NX', now, coin) end
     join(name)
-    if is_wild then
-      wild[#wild + 1] = name
-    else
-      read(name)
-    end
+    if not is_wild then read(name) end
   end
   patterns[#patterns + 1] = {name, status, is_wild and redis.call('SCARD', 'topics:' .. name) or 1}
 end
-for _, name in ipairs(wild) do
-  for _, topic in ipairs(redis.call('SMEMBERS', 'topics:' .. name)) do
-    if since[topic] or (snapshot and redis.call('HEXISTS', subs, topic) == 0) then read(topic) end
-  end
-  for topic in pairs(since) do -- known to the client, unknown to a store that lost it
-    if string.sub(topic, 1, #name - 1) == string.sub(name, 1, -2) then read(topic) end
+for _, pattern in ipairs(patterns) do
+  local stem = pattern[2] == 'ok' and string.match(pattern[1], '^(.*)%*$')
+  for topic in pairs(since) do
+    if stem and string.sub(topic, 1, #stem) == stem then read(topic) end
   end
 end
 return {'ok', patterns, topics}
