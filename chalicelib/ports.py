@@ -6,7 +6,7 @@ Every method may raise ``errors.StoreDownError`` when its outside system cannot 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -117,8 +117,12 @@ class PostResults:
 class Connections(Protocol):
     """The gateway's ``@connections`` API."""
 
-    def post_all(self, posts: Sequence[Post], *, deadline: float) -> PostResults:
-        """Post every body, retrying 429 and 5xx with full jitter until ``deadline`` (``time.monotonic()``)."""
+    def post_all(self, posts: Sequence[Post], *, deadline: float, suspects: Set[str] = frozenset()) -> PostResults:
+        """Post every body, retrying 429 and 5xx with full jitter until ``deadline`` (``time.monotonic()``).
+
+        A connection that fails three times while others do not is left, with all its posts; a suspect, one that was
+        left before, even when all others fail.
+        """
         ...
 
     def alive(self, connections: Sequence[str]) -> list[bool]:

@@ -7,7 +7,6 @@ import asyncio
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,17 @@ import uvloop
 
 from chalicelib.errors import DefiStreamError
 from localcloud.cloud import LocalCloud, Options
-from localcloud.feed.__main__ import moment
+from localcloud.feed.__main__ import recorded_moment
 from localcloud.feed.tape import DEFAULT_START
 from localcloud.gateway.server import PortTakenError
 from localcloud.gateway.throttle import GatewayLimits
 from localcloud.ministack import REGION
+from localcloud.terminal import Terminal, banner
 
 EPILOG = """
 what runs: Redis, PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every
-handler of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway that
-behaves like API Gateway, and a server that replays recorded figures in DefiLlama's own shapes. All on 127.0.0.1.
+handler of app.py in worker processes as on Lambda, the queue pollers and schedules that Lambda would have, a gateway
+that behaves like API Gateway, and a server that replays recorded figures in DefiLlama's shapes. All on 127.0.0.1.
 
 examples:
   python -m localcloud                                    an hour of 2021 a second, and the page
@@ -35,6 +35,7 @@ examples:
   python -m localcloud --feed live                        the real API, once a minute
   python -m localcloud --port 9000 --json                 elsewhere, told to a program
 
+python -m localcloud.feed prints which years are recorded of what.
 Ctrl-C ends everything and leaves no process, port or file.
 """
 
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--from",
         dest="begins",
-        type=moment,
+        type=recorded_moment,
         default=DEFAULT_START,
         metavar="DATE",
         help=f"where the recording starts, like 2022-05-07 or 2022-05-07T12:00, UTC (default: {DEFAULT_START.date()})",
@@ -131,44 +132,6 @@ def _workers(given: list[str]) -> dict[str, int]:
     return workers
 
 
-class Terminal:
-    """What a person sees: progress while it starts, then where it is, then what goes wrong."""
-
-    def __init__(self, *, quiet: bool, verbose: bool, log: Path | None) -> None:
-        self._quiet = quiet
-        self._verbose = verbose
-        self._file = log.open("a", buffering=1) if log else None
-        self._started = time.monotonic()
-
-    def progress(self, part: str) -> None:
-        if not self._quiet:
-            print(f"  {time.monotonic() - self._started:5.1f} s  {part}", flush=True)
-
-    def log(self, function: str, line: str) -> None:
-        if self._file:
-            self._file.write(line + "\n")
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = {"level": "warning", "event": line, "function": function}
-        if "_aws" in entry:
-            return
-        if self._verbose or entry.get("level") in ("warning", "error", "critical"):
-            print(f"  {function}: {_readable(entry)}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-
-_UNSHOWN = frozenset({"event", "level", "timestamp", "stage", "version", "function", "cold_start", "request_id"})
-
-
-def _readable(entry: dict[str, Any]) -> str:
-    details = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _UNSHOWN and value is not None)
-    return f"{entry.get('level', 'info')} {entry.get('event', '')} {details}".strip()
-
-
 def holder_of(port: int) -> str:
     """Who listens on a port of this machine, as well as can be told."""
     try:
@@ -179,23 +142,6 @@ def holder_of(port: int) -> str:
     except psutil.Error:
         pass
     return "another process"
-
-
-def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
-    page = f"{cloud.url}/#key={cloud.key}"
-    lines = [
-        "",
-        f"  Page       {page}",
-        f"  WebSocket  {cloud.ws_url}   (header x-api-key: {cloud.key})",
-        f"  REST       {cloud.url}/v1/health",
-        f"  AWS APIs   {cloud.aws.url}   table of keys: {cloud.outputs['KeysTable']}",
-        f"  Redis      {cloud.redis.url}",
-        f"  PostgreSQL {cloud.postgres.url}",
-    ]
-    if tape:
-        lines += ["", f"  Replaying recorded figures from {tape['from']}, {cloud.options.speed:g} seconds a second."]
-        lines += [f"  {tape['interpolates']}."]
-    return "\n".join([*lines, "", "  Ctrl-C stops it.", ""])
 
 
 def described(cloud: LocalCloud) -> dict[str, Any]:

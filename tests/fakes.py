@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Lock
@@ -217,7 +217,7 @@ class FakeConnections:
         self.posts: list[Post] = []
         self.asked: list[str] = []
 
-    def post_all(self, posts: Sequence[Post], *, deadline: float) -> PostResults:
+    def post_all(self, posts: Sequence[Post], *, deadline: float, suspects: Set[str] = frozenset()) -> PostResults:
         results = PostResults(
             gone=[post for post in posts if post.connection in self.gone],
             unsent=[post for post in posts if post.connection in self.busy],

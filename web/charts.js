@@ -63,6 +63,11 @@ function closeRange(_plot, low, high) {
   return [low - air, high + air];
 }
 
+/** Room below: one line, or two where dates stand under times. */
+function tallest(_plot, labels) {
+  return labels?.some((label) => label.includes("\n")) ? 40 : 26;
+}
+
 /** Room for an axis: its longest label. */
 function widest(_plot, labels) {
   return 14 + 6.5 * Math.max(0, ...(labels ?? []).map((label) => label.length));
@@ -113,7 +118,7 @@ export class DetailChart {
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       axes: [
-        { ...axis, grid: { show: false }, values: clock, space: 76, size: 40 },
+        { ...axis, grid: { show: false }, values: clock, space: 76, size: tallest },
         { ...axis, grid, values: money, size: widest, space: 36 },
       ],
       series: [{}, { stroke: () => palette.accent, width: 2, points: { show: false } }],

@@ -19,7 +19,7 @@ const COLUMNS = [
   ["age", "Age", true],
   ["delay", "Delay", false],
 ];
-const SOURCE_LABELS = { value: "Newest data", age: "Measured" }; // a source's value is an age itself
+const SOURCE_LABELS = { value: "Newest data", age: "Changed" }; // a source's value is an age itself
 const KEYS = {
   name: (row) => row.name.toLowerCase(),
   value: (row) => row.value,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-REQUEUE_RESERVE_S = 2.0  # what a delivery keeps of its time for putting what is left back on the queue
+# What a delivery keeps of its 20 s for putting what is left back on the queue: at worst the queue's client takes 6 s.
+REQUEUE_RESERVE_S = 7.0
 
 
 def process(event: Any, service: ProcessObservations) -> dict[str, Any]:

@@ -32,9 +32,18 @@ def moment(text: str) -> datetime:
     """``2022-05-07`` or ``2022-05-07T12:00``, in UTC."""
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError as error:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # the second: a zone that leads out of all years
         raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2022-05-07 or 2022-05-07T12:00") from error
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def recorded_moment(text: str) -> datetime:
+    """A moment that is on the tape."""
+    parsed, tape = moment(text), Tape.load()
+    if tape.first <= parsed.timestamp() <= tape.last:
+        return parsed
+    first, last = (f"{datetime.fromtimestamp(stamp, UTC):%Y-%m-%d}" for stamp in (tape.first, tape.last))
+    raise argparse.ArgumentTypeError(f"{text} is not from {first} to {last}, UTC; recorded are\n{ranges(tape)}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--from",
         dest="start",
-        type=moment,
+        type=recorded_moment,
         default=DEFAULT_START,
         metavar="DATE",
         help=f"where the tape starts, UTC (default: {DEFAULT_START.date()})",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from localcloud.feed.catalog import Catalog
-from localcloud.feed.tape import DAY_S, HOUR_S, Sample, Tape, source_of
+from localcloud.feed.tape import DAY_S, HOUR_S, QUOTES, Sample, Tape, source_of
 from localcloud.feed.windows import RENEWALS
 
 Json = dict[str, Any]
@@ -31,6 +31,17 @@ class Answers:
         for slug, chain in tape.keys("protocols"):
             self._chains_of.setdefault(slug, []).append(chain)
         self._ids = {slug: str(FIRST_OWN_ID + index) for index, slug in enumerate(self._chains_of)}
+
+    def counts(self, time: int, width_s: int) -> dict[str, int]:
+        """How many things every feed's answer tells of."""
+        coins = {f"coingecko:{coin}" for name in QUOTES["prices"] for (coin,) in self.tape.keys(name)}
+        return {
+            "prices": len(self.prices(coins, time, width_s)["coins"]),
+            "protocols": sum(bool(self.chain_tvls(slug, time)) for slug in self._chains_of),
+            "chains": len(self.chains(time)),
+            "stablecoins": len(self.stablecoins(time, prices=True)["peggedAssets"]),
+            "yields": len(self.pools(time)["data"]),
+        }
 
     # --- GET /protocols ---------------------------------------------------------------------------
 

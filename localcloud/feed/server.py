@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 
 from aiohttp import web
 
@@ -102,6 +103,10 @@ class RecordedFeed:
         passed = 0.0 if self._started is None else (self._clock() - self._started) * self.speed
         return min(self.begins.timestamp() + passed, self._tape.last)
 
+    @cached_property
+    def _at_start(self) -> dict[str, int]:
+        return self._answers.counts(int(self.begins.timestamp()), DEFAULT_WIDTH_S)
+
     def _app(self) -> web.Application:
         app = web.Application()
         app.add_routes(
@@ -181,6 +186,7 @@ class RecordedFeed:
             "speed": self.speed,
             "from": self.begins.isoformat().replace("+00:00", "Z"),
             "series": {kind: self._tape.count(kind) for kind in RECORDED},
+            "at_start": self._at_start,
             "recorded": {kind: [[*map(_day, span)] for span in self._tape.spans(kind)] for kind in RECORDED},
             "interpolates": INTERPOLATES,
         }

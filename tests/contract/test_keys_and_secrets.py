@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
 
+import scripts.keys
 from chalicelib.adapters.dynamodb import DynamoKeys
 from chalicelib.adapters.secrets import KEEP_S, SecretsManager
+from chalicelib.domain.keys import hash_key
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import ApiKey, KeyStore, Secrets
 from tests.fakes import FakeKeyStore, FakeSecrets
@@ -54,6 +57,22 @@ def test_a_table_that_is_not_there_is_named_as_the_cause(ministack):
         keys.all()
     with pytest.raises(StoreDownError, match="cannot be written: ResourceNotFoundException"):
         keys.put(KEY)
+
+
+def test_the_command_issues_lists_and_revokes_without_credentials(ministack, capsys, monkeypatch):
+    """As localcloud's banner has it pasted into a terminal that knows no AWS."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    place = ["--endpoint-url", ministack.aws.url, "--table", ministack.outputs["KeysTable"], "--json"]
+
+    def told(*command):
+        assert scripts.keys.main([*command, *place]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    (issued,) = told("issue", "--tier", "pro", "--name", "a maker")
+    assert issued["hash"] == hash_key(issued["key"])
+    assert issued["hash"] in [key["hash"] for key in told("list")]
+    assert told("revoke", issued["hash"][:12])[0]["revoked_at"]
 
 
 @dataclass

@@ -439,6 +439,157 @@ async def test_everything_is_within_reach_of_the_keyboard(open_page: Opener) -> 
     await expect(page.get_by_role("columnheader", name="Topic")).to_have_attribute("aria-sort", "ascending")
 
 
+@pytest.mark.parametrize(
+    ("slug", "label"),
+    [
+        ("prices", "Prices"),
+        ("chain-tvl", "Chain TVL"),
+        ("protocol-tvl", "Protocol TVL"),
+        ("pegs", "Pegs"),
+        ("yields", "Yields"),
+        ("sources", "Sources"),
+        ("nonsense", "Prices"),
+    ],
+)
+async def test_a_link_opens_its_tab(open_page: Opener, server: FakeServer, slug: str, label: str) -> None:
+    """The fragment names key and tab; a tab that does not exist is Prices."""
+    page = await open_page(path=f"/#key=dk_secret&tab={slug}", rows=False)
+    await expect(page.locator('#tabs [aria-selected="true"]')).to_contain_text(label)
+    assert server.keys == ["dk_secret"]
+
+
+async def test_the_open_tab_is_kept_in_the_fragment(open_page: Opener, server: FakeServer) -> None:
+    """Switching writes it beside the key; a changed fragment switches without a new session."""
+    page = await open_page(path="/#key=dk_secret")
+    await page.get_by_role("tab", name="Chain TVL").click()
+    await expect(row(page, "tvl:chain:Terra-Classic")).to_be_visible()
+    assert await page.evaluate("location.hash") == "#key=dk_secret&tab=chain-tvl"
+    await page.evaluate("location.hash = '#key=dk_secret&tab=pegs'")
+    await expect(row(page, "peg:usd-coin")).to_be_visible()
+    assert server.tokens == 1
+    await page.reload()
+    await expect(row(page, "peg:usd-coin")).to_be_visible()
+
+
+async def test_an_empty_tab_says_whether_waiting_helps(open_page: Opener, server: FakeServer) -> None:
+    """Live, values may still come; a recording is whole, and what it lacks it lacks."""
+    page = await open_page(path="/#tab=yields", rows=False)
+    await expect(page.locator("#empty")).to_have_text("Nothing published yet: values appear here as they come.")
+    await server.publish("price:ethereum", "2500", source="recorded", observed_at="2021-05-19T14:00:00Z")
+    await expect(page.locator("#empty")).to_have_text("The recording has no yields at this date (19 May 2021).")
+
+
+async def test_an_id_is_shown_shortened_and_once(open_page: Opener, server: FakeServer) -> None:
+    """A pool has no name that could be known here: its id stands in the row once, and in full in the detail."""
+    pool = "747c1d2a-c668-4682-b9f9-296708a3dd90"
+    server.create({f"yield:{pool}": "3.41"})
+    page = await open_page(path="/#tab=yields")
+    await expect(row(page, f"yield:{pool}").locator(".name")).to_have_text("747c1d2a-c668-…08a3dd90yield")
+    await row(page, f"yield:{pool}").click()
+    await expect(page.locator("#detail-name")).to_have_text("Yield pool")
+    await expect(page.locator("#detail-topic")).to_have_text(f"yield:{pool}")
+
+
+async def test_a_source_says_how_old_its_data_was(open_page: Opener, server: FakeServer) -> None:
+    """An age at the time of measuring, in words that do not contradict the age of the update."""
+    server.create({"feed:prices": "12"})
+    page = await open_page(path="/#tab=sources")
+    await expect(row(page, "feed:prices").locator(".value")).to_have_text("was 12 s old")
+    await expect(page.get_by_role("columnheader", name="Newest data")).to_be_visible()
+    await page.get_by_role("tab", name="Prices").click()
+    await expect(page.get_by_role("columnheader", name="Value")).to_be_visible()
+
+
+async def test_a_recorded_chart_has_the_dates_of_the_recording(open_page: Opener, server: FakeServer) -> None:
+    """Its axis is the recorded time in UTC, whole at the right edge, and a rewound tape starts the line afresh."""
+    page = await open_page(timezone_id="Asia/Tokyo")
+    await page.evaluate(LABELS)
+    for hour in range(20, 24):
+        seen = f"2021-05-19T{hour}:30:00Z"
+        await server.publish("price:ethereum", f"{2500 + hour}", source="recorded", observed_at=seen)
+    await server.publish("price:ethereum", "2600", source="recorded", observed_at="2021-05-20T00:30:00Z")
+    await row(page, "price:ethereum").click()
+    await expect(page.locator("#detail-axes")).to_have_text(
+        "Time of the recording, in UTC. The upright scale does not start at zero."
+    )
+    await until(page, "labels.some(([text]) => text === '20 May')")
+    labels = await page.evaluate("labels")
+    assert {"19 May", "20 May", "22:00", "00:00"} <= {text for text, _, _ in labels}
+    assert [text for text, right, width in labels if right > width] == []
+    await server.publish("price:ethereum", "2400", source="recorded", observed_at="2021-05-01T00:00:00Z")
+    await until(page, "defiStream.market.rows.get('price:ethereum').series.times.length === 1")
+
+
+async def test_a_live_chart_has_the_readers_time(open_page: Opener, server: FakeServer) -> None:
+    page = await open_page()
+    await server.publish("price:ethereum", "3001")
+    await row(page, "price:ethereum").click()
+    await expect(page.locator("#detail-axes")).to_contain_text("Your time.")
+    assert (
+        await page.evaluate("Date.now() / 1000 - defiStream.market.rows.get('price:ethereum').series.times.at(-1)") < 60
+    )
+
+
+async def test_another_tab_marks_no_row_that_nobody_chose(open_page: Opener, server: FakeServer) -> None:
+    """Neither another tab nor a filter moves the mark of the open detail to a stranger; it is back with its row."""
+    page = await open_page()
+    await row(page, "price:ethereum").click()
+    await page.get_by_role("tab", name="Chain TVL").click()
+    await expect(row(page, "tvl:chain:Terra-Classic")).to_have_attribute("aria-selected", "false")
+    await page.get_by_role("tab", name="Prices").click()
+    await expect(row(page, "price:ethereum")).to_have_attribute("aria-selected", "true")
+    await page.locator("#filter").fill("bitcoin")
+    await expect(page.locator("#rows .row")).to_have_count(1)
+    await expect(row(page, "price:bitcoin")).to_have_attribute("aria-selected", "false")
+
+
+async def test_with_a_detail_open_the_rest_of_the_column_is_within_reach(open_page: Opener) -> None:
+    """What does not fit is announced, and one click shows it."""
+    page = await open_page(viewport={"width": 1280, "height": 900})
+    await expect(page.locator("#cue")).to_be_hidden()
+    await row(page, "price:ethereum").click()
+    await page.get_by_role("button", name="More below").click()
+    await expect(page.locator("#events")).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="Subscribe", exact=True)).to_be_in_viewport(ratio=1)
+    await expect(page.locator("#cue")).to_be_hidden()
+
+
+async def test_rows_are_in_order_at_once_but_never_move_underhand(open_page: Opener, server: FakeServer) -> None:
+    """Within half a second, unless a row is pointed at or in focus by keyboard; then as soon as it is not."""
+    page = await open_page()
+    order = "[...document.querySelectorAll('#rows .row')].map(({ dataset }) => dataset.topic).join()"
+    bitcoin_first, ethereum_first = "price:bitcoin,price:ethereum", "price:ethereum,price:bitcoin"
+    assert await page.evaluate(order) == bitcoin_first
+    await page.evaluate(RISE)
+    await server.publish("price:ethereum", "70000")
+    await until(page, f"{order} === '{ethereum_first}'")
+    assert await page.evaluate("risen.sorted - risen.shown") < 600
+    await row(page, "price:bitcoin").hover()
+    await row(page, "price:ethereum").hover()
+    await server.publish("price:ethereum", "50000")
+    await expect(page.locator("#held")).to_be_visible()
+    await server.publish("price:dai", "55000")
+    await until(page, f"{order} === '{ethereum_first},price:dai'")
+    await page.mouse.move(1200, 20)
+    await until(page, f"{order} === 'price:bitcoin,price:dai,price:ethereum'")
+    await page.keyboard.press("ArrowDown")
+    await server.publish("price:ethereum", "80000")
+    await expect(page.locator("#held")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await until(page, f"{order} === '{ethereum_first},price:dai'")
+
+
+async def test_as_few_rows_as_can_be_are_moved(open_page: Opener) -> None:
+    """What stays is a longest increasing run: one row that falls moves alone."""
+    page = await open_page()
+    runs = await page.evaluate("""async () => {
+      const { longestRun } = await import("/order.js");
+      const cases = [[], [0, 1, 2], [1, 2, 3, 0], [3, 0, 1, 2], [2, -1, 0, -1, 1], [2, 1, 0]];
+      return cases.map((places) => [...longestRun(places)].toSorted((a, b) => a - b));
+    }""")
+    assert runs == [[], [0, 1, 2], [0, 1, 2], [1, 2, 3], [2, 4], [2]]
+
+
 @pytest.mark.parametrize("width", [360, 390, 768])
 async def test_a_phone_needs_no_sideways_scrolling(open_page: Opener, server: FakeServer, width: int) -> None:
     """Long names, a long address and the detail sheet all fit."""
@@ -512,6 +663,30 @@ INTERLEAVINGS = """async (runs) => {
     if (JSON.stringify(got.toSorted((a, b) => a - b)) !== JSON.stringify(due)) wrong.push([seed, first, newest, got]);
   }
   return wrong;
+}"""
+
+# What is written on canvases from now on: the text, where it ends and how wide the canvas is.
+LABELS = """() => {
+  globalThis.labels = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const { e } = this.getTransform();
+    const width = this.measureText(text).width;
+    const right = { right: 0, center: width / 2, left: width, start: width, end: 0 }[this.textAlign];
+    labels.push([text, x + e + right, this.canvas.width]);
+    write.call(this, text, x, y);
+  };
+}"""
+
+# When the first row's element came to be another one, and when that one's value had changed.
+RISE = """() => {
+  globalThis.risen = {};
+  const rows = document.getElementById("rows");
+  const riser = rows.lastElementChild;
+  new MutationObserver((changes) => {
+    if (riser.querySelector(".value").textContent.includes("70,000")) risen.shown ??= performance.now();
+    if (rows.firstElementChild === riser) risen.sorted ??= performance.now();
+  }).observe(rows, { childList: true, subtree: true, characterData: true });
 }"""
 
 CONTRAST = """() => {

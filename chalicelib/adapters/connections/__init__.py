@@ -6,7 +6,7 @@ import asyncio
 import random as _random
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from urllib.parse import urlsplit
 
 import structlog
@@ -34,9 +34,12 @@ class ConnectionsClient:
     - Posts to one connection are made in the order given, each begun when the one before it has ended. Of
       different connections none waits for another but for want of a free socket or of pace.
     - Each post is sent (2xx), gone (410, with all that follow it to the same connection), refused (other 4xx;
-      401 and 403 after one more try with a fresh signature), or unsent: network errors, 408, 429 and 5xx are
-      tried again, with full jitter from 50 ms to 2 s, until the deadline. A post may arrive twice when the
-      answer to the first was lost.
+      401 and 403 after one more try with a fresh signature), or unsent. Network errors, 408, 429 and 5xx are
+      tried again, with full jitter from 50 ms to 2 s on top of the answer's Retry-After, until the deadline. A
+      post may arrive twice when the answer to the first was lost.
+    - A connection that fails three times while others do not is left: its post and all that follow it are unsent,
+      and the call returns when the others are done. A throttle of the gateway as a whole is waited for
+      (``patience.Patience`` tells the two apart).
     - A request that fails on a socket left over from before, with no byte of a response, is made again at once
       on a fresh one.
     - At most ``posts_per_s`` requests a second, after at most one second's worth at once; None is no limit.
@@ -78,9 +81,13 @@ class ConnectionsClient:
         self._request_timeout_s = request_timeout_s
         self._random = random
 
-    def post_all(self, posts: Sequence[Post], *, deadline: float) -> PostResults:
-        """Make every post; returns when each has ended, at ``deadline`` (``time.monotonic()``) at the latest."""
-        return self._run("POST", posts, deadline)
+    def post_all(self, posts: Sequence[Post], *, deadline: float, suspects: Set[str] = frozenset()) -> PostResults:
+        """Make every post; returns when each has ended, at ``deadline`` (``time.monotonic()``) at the latest.
+
+        ``suspects`` are connections that were left unsent before: they are given up after three failures even when
+        all the others fail too.
+        """
+        return self._run("POST", posts, deadline, suspects)
 
     def alive(self, connections: Sequence[str]) -> list[bool]:
         """Whether the gateway still knows each connection; when it cannot be asked, the connection counts as alive."""
@@ -97,13 +104,16 @@ class ConnectionsClient:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def _run(self, method: str, posts: Sequence[Post], deadline: float) -> PostResults:
+    def _run(
+        self, method: str, posts: Sequence[Post], deadline: float, suspects: Set[str] = frozenset()
+    ) -> PostResults:
         if not posts:
             return PostResults()
         round_ = Round(
             self._pool,
             self._signers[method],
             posts,
+            suspects=suspects,
             deadline=deadline,
             bucket=self._bucket,
             request_timeout_s=self._request_timeout_s,
@@ -117,6 +127,7 @@ class ConnectionsClient:
                 sent=results.sent,
                 unsent=len(results.unsent),
                 refused=len(results.refused),
+                connections_given_up=round_.given_up,
                 retries=results.retries,
                 last_problem=round_.problem,
             )

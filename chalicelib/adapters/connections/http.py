@@ -10,6 +10,7 @@ import re
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_LINE_BYTES = 1024
+MAX_DIGITS = 9  # of a length or of seconds; int() raises on thousands of them
 KEPT_BODY_BYTES = 512  # of an error's body, for the log
 _STATUS = re.compile(rb"http/1\.[01] [1-9][0-9]{2}(?:[ \r]|\Z)")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;|\Z)")
@@ -25,16 +26,18 @@ class ResponseParser:
     """One response after another, on one connection with one request in flight.
 
     ``feed`` returns the status once the response is complete, else 0; then ``keep_alive`` says whether the
-    connection may carry another request, and ``body`` holds the first bytes of an error's body.
+    connection may carry another request, ``body`` holds the first bytes of an error's body, and ``retry_after_s``
+    the seconds of an error's Retry-After (0 without one; a date, the header's other form, is not read).
     Raises HttpError for a response that makes no sense, and for bytes that nobody asked for.
     """
 
-    __slots__ = ("_left", "_pending", "_state", "body", "keep_alive", "status")
+    __slots__ = ("_left", "_pending", "_state", "body", "keep_alive", "retry_after_s", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.keep_alive = True
         self.body = b""
+        self.retry_after_s = 0
         self._state = _HEAD
         self._left = 0  # bytes of the body or chunk that are to come
         self._pending = b""
@@ -72,12 +75,15 @@ class ResponseParser:
         if b"\r\nconnection:" in lower:
             wish = _header(lower, b"\r\nconnection:")
             self.keep_alive = b"close" not in wish and (self.keep_alive or b"keep-alive" in wish)
+        if status >= 400:
+            wait = _header(lower, b"\r\nretry-after:")
+            self.retry_after_s = int(wait) if wait.isdigit() and len(wait) <= MAX_DIGITS else 0
         if status < 200 or status in (204, 304):
             self._state, self._left = _BODY, 0
         elif b"\r\ntransfer-encoding:" in lower and b"chunked" in _header(lower, b"\r\ntransfer-encoding:"):
             self._state = _CHUNK_SIZE
         elif length := _header(lower, b"\r\ncontent-length:"):
-            if not length.isdigit():
+            if not length.isdigit() or len(length) > MAX_DIGITS:
                 raise HttpError(f"not a length: {length[:40]!r}")
             self._state, self._left = _BODY, int(length)
         else:

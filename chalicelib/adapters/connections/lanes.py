@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from chalicelib.ports import Post
 
@@ -11,13 +11,16 @@ from chalicelib.ports import Post
 class Lane:
     """The posts of one WebSocket connection, made one after another."""
 
-    __slots__ = ("attempts", "place", "posts", "resigned")
+    __slots__ = ("attempts", "has_failed", "place", "posts", "resigned", "strikes", "suspect")
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: Post, *, suspect: bool) -> None:
         self.posts = [post]
         self.place = 0  # of the post in hand
         self.attempts = 0  # failures of the post in hand
         self.resigned = False  # whether the post in hand has had its second signature
+        self.has_failed = False  # whether any of its posts has
+        self.strikes = 0  # failures of any of its posts that are its own fault
+        self.suspect = suspect  # whether it failed in a round before this one
 
     @property
     def post(self) -> Post:
@@ -40,13 +43,13 @@ class Lane:
         return rest
 
 
-def lanes_of(posts: Sequence[Post]) -> list[Lane]:
+def lanes_of(posts: Sequence[Post], suspects: Set[str]) -> list[Lane]:
     """One lane a connection, its posts in the order given."""
     lanes: dict[str, Lane] = {}
     for post in posts:
         lane = lanes.get(post.connection)
         if lane is None:
-            lanes[post.connection] = Lane(post)
+            lanes[post.connection] = Lane(post, suspect=post.connection in suspects)
         else:
             lane.posts.append(post)
     return list(lanes.values())

@@ -22,7 +22,7 @@ class Owner(Protocol[T]):
     """Whoever has requests in flight; ``ticket`` is what it gave with the request."""
 
     def answered(self, link: Link[T], ticket: T, status: int) -> None:
-        """A response is complete. The link is free if it ``is_open``; its ``body`` is an error's first bytes."""
+        """A response is complete. The link is free if it ``is_open``; ``body`` and ``retry_after_s`` are an error's."""
         ...
 
     def lost(self, link: Link[T], ticket: T, *, stale: bool) -> None:
@@ -69,6 +69,10 @@ class Link(asyncio.BufferedProtocol, Generic[T]):
     @property
     def body(self) -> bytes:
         return self._parser.body
+
+    @property
+    def retry_after_s(self) -> int:
+        return self._parser.retry_after_s
 
     def request(self, data: bytes, ticket: T) -> None:
         """Send a whole request; the owner hears of its end. The link must be idle and open."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from chalicelib.adapters.connections.lanes import Lane, Waiting, lanes_of
 from chalicelib.adapters.connections.pacing import RETRY_BASE_S, RETRY_CAP_S, Timers, TokenBucket, full_jitter
+from chalicelib.adapters.connections.patience import Patience
 from chalicelib.adapters.connections.pool import Link, Pool
 from chalicelib.adapters.connections.signer import Signer
 from chalicelib.ports import Post, PostResults
@@ -19,7 +20,8 @@ DRAIN_S = 0.25  # before the deadline nothing new is begun, so that what is in f
 class Round:
     """Makes every post, each lane in order and all lanes at once, as far as links and pace allow.
 
-    A lane that must wait is put aside by due time and delays no other. No request is in flight after ``run``.
+    A lane that must wait is put aside by due time and delays no other; one whose client does not read is given up
+    (Patience) and what is left of it is unsent. No request is in flight after ``run``.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Round:
         signer: Signer,
         posts: Sequence[Post],
         *,
+        suspects: Set[str],
         deadline: float,
         bucket: TokenBucket | None,
         request_timeout_s: float,
@@ -35,6 +38,7 @@ class Round:
     ) -> None:
         self.results = PostResults()
         self.problem = "the deadline came first"  # the last failure, for the log
+        self.given_up = 0  # lanes
         self._pool = pool
         self._loop = pool.loop
         self._signer = signer
@@ -42,9 +46,10 @@ class Round:
         self._bucket = bucket
         self._request_timeout_s = request_timeout_s
         self._random = random
-        self._lanes = lanes_of(posts)
+        self._lanes = lanes_of(posts, suspects)
         self._ready = deque(self._lanes)
         self._later = Waiting()
+        self._patience = Patience(self._loop.time())
         self._active = len(self._lanes)  # lanes whose end is not known yet
         self._payloads: dict[bytes, tuple[bytes, bytes]] = {}
         self._pump_due = False
@@ -85,9 +90,10 @@ class Round:
     def answered(self, link: Link[Lane], ticket: Lane, status: int) -> None:
         if 200 <= status < 300:
             self.results.sent += 1
+            self._patience.taken()
             self._advance(ticket)
         else:
-            self._failed(ticket, status, link.body)
+            self._failed(ticket, status, link)
         self._pool.give(link)
         if not self._pump_due:
             self._pump_due = True
@@ -97,8 +103,12 @@ class Round:
         if stale and not self._stopped:
             self._open(ticket)
             return
-        self.problem = "the connection was closed before the response"
-        self._again(ticket)
+        if self._loop.time() - link.since >= self._request_timeout_s:
+            self.problem = "no response in time"
+            self._again_if_worth_it(ticket)
+        else:
+            self.problem = "the connection was closed before the response"
+            self._again(ticket)
         self._pump()
 
     def vacant(self) -> None:
@@ -106,14 +116,15 @@ class Round:
 
     # --- what becomes of a lane -----------------------------------------------------------------------
 
-    def _failed(self, lane: Lane, status: int, body: bytes) -> None:
+    def _failed(self, lane: Lane, status: int, link: Link[Lane]) -> None:
         if status == 410:
+            self._patience.taken()
             self.results.gone.extend(lane.give_up())
             self._leave()
             return
-        self.problem = f"{status} {body.decode(errors='replace')}"
+        self.problem = f"{status} {link.body.decode(errors='replace')}"
         if status in (408, 429) or status >= 500:
-            self._again(lane)
+            self._again_if_worth_it(lane, link.retry_after_s)
         elif status in (401, 403) and not lane.resigned:
             lane.resigned = True  # the credentials may have been renewed, or the clock set, since they were read
             self._signer.refresh()
@@ -134,8 +145,16 @@ class Round:
         else:
             self._ready.append(lane)
 
-    def _again(self, lane: Lane) -> None:
-        due = self._loop.time() + self._jitter(lane.attempts)
+    def _again_if_worth_it(self, lane: Lane, at_least_s: float = 0.0) -> None:
+        """After a failure that may be the client's; that a socket broke or could not be opened never is."""
+        if self._patience.ends(lane, self._loop.time()):
+            self.given_up += 1
+            self._leave()
+        else:
+            self._again(lane, at_least_s)
+
+    def _again(self, lane: Lane, at_least_s: float = 0.0) -> None:
+        due = self._loop.time() + at_least_s + self._jitter(lane.attempts)
         lane.attempts += 1
         if due >= self._cutoff:
             self._leave()

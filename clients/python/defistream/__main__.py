@@ -1,4 +1,4 @@
-"""Watch topics from a terminal: ``python -m defistream --help``."""
+"""Watch topics from a terminal: ``defistream --help``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TextIO
 
-from defistream import Event, Stream, StreamError, Update, connect
+from defistream import Event, RefusedError, Stats, Stream, StreamError, Update, connect
+
+_RATES = ("realtime", "1s", "5s", "15s", "60s")
+_RATE_TOO_FAST = 2005
 
 _HELP = """\
 topics
@@ -22,11 +25,12 @@ topics
   price:*                 a trailing * is every topic below it
 
 examples
-  python -m defistream ws://127.0.0.1:8080 'price:*'
-  python -m defistream wss://host 'tvl:protocol:*' --min-change 1 --rate 5s --key "$KEY"
-  python -m defistream wss://host price:bitcoin --json | jq .value
+  defistream ws://127.0.0.1:8080 'price:*'
+  defistream wss://host 'tvl:protocol:*' --min-change 1 --rate 5s --key "$KEY"
+  defistream wss://host price:bitcoin --json | jq .value
 
 Without a key the server gives an anonymous token, whose fastest rate is usually 5s.
+The delay of a snapshot is not shown: its value was waiting here before anybody asked.
 Ctrl-C stops; the last line says how many updates came, and whether any were missed.
 exit codes: 0 stopped or done, 1 no connection, 2 wrong usage, 3 refused by the server
 """
@@ -34,7 +38,7 @@ exit codes: 0 stopped or done, 1 no connection, 2 wrong usage, 3 refused by the 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
-        prog="python -m defistream",
+        prog="defistream",
         description="Watch DeFi prices, TVL, pegs and yields as they change.",
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,13 +49,13 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--rate",
         default=None,
-        choices=["realtime", "1s", "5s", "15s", "60s"],
-        help="at most one update per topic and interval (default: realtime with a key or token, else 5s)",
+        choices=_RATES,
+        help="at most one update per topic and interval (default: the fastest allowed)",
     )
     add("--min-change", choices=["0.5", "1", "2", "5", "10"], help="only moves of at least so many percent")
     add("--no-snapshot", action="store_true", help="only changes, not the present values first")
     add("--newest", action="store_true", help="leave out an update that is older than one shown already")
-    add("--key", default=os.environ.get("DEFISTREAM_KEY"), help="API key (or the variable DEFISTREAM_KEY)")
+    add("--key", "--api-key", default=os.environ.get("DEFISTREAM_KEY"), help="API key (or the variable DEFISTREAM_KEY)")
     add("--token", help="a token from POST /v1/tokens, good for one connection")
     add("--json", action="store_true", help="one JSON object a line instead of a table")
     add("--count", type=int, default=0, help="stop after so many updates")
@@ -60,8 +64,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def as_json(update: Update) -> str:
-    """One line; decimals as strings, times as RFC 3339, with ``delay_ms``."""
-    return json.dumps({**asdict(update), "delay_ms": round(update.delay_ms, 3)}, default=_plain)
+    """One line; decimals as strings, times as RFC 3339, with ``delay_ms`` (null for a snapshot)."""
+    delay_ms = None if update.snapshot else round(update.delay_ms, 3)
+    return json.dumps({**asdict(update), "delay_ms": delay_ms}, default=_plain)
 
 
 def _plain(value: object) -> str:
@@ -70,15 +75,48 @@ def _plain(value: object) -> str:
 
 def as_row(update: Update) -> str:
     change = "snapshot" if update.snapshot else "" if update.change_pct is None else f"{update.change_pct:+.3f} %"
-    return f"{update.topic:<40.40} {update.value:>24f} {change:>12} {update.delay_ms:>8.0f} ms"
+    delay = "\N{EN DASH}" if update.snapshot else f"{update.delay_ms:.0f} ms"
+    return f"{update.topic:<40.40} {update.value:>24f} {change:>12} {delay:>11}"
+
+
+def as_line(event: Event) -> str:
+    """What happened to the stream, for a person."""
+    if event.name == "connected":
+        return "connected again, going on from where it broke" if event.message == "again" else "connected"
+    name = "not connected" if event.name == "disconnected" else event.name.replace("_", " ")
+    return " ".join(part for part in (name, event.topic) if part) + (f": {event.message}" if event.message else "")
+
+
+def as_summary(stats: Stats) -> str:
+    """The last line: what came, and whether anything is missing."""
+    lost = stats.not_recovered
+    said = [
+        _count(stats.updates, "update received"),
+        f"updates missed on {_count(lost, 'topic')}" if lost else "none missed",
+    ]
+    happened = {
+        "reconnect": stats.reconnects,
+        "gap": stats.gaps,
+        "duplicate dropped": stats.duplicates,
+        "frame not understood": stats.malformed,
+    }
+    said += [_count(count, what) for what, count in happened.items() if count]
+    return ", ".join(said)
+
+
+def _count(count: int, what: str) -> str:
+    one, _, rest = what.partition(" ")
+    return f"{count:,} {one}{'' if count == 1 else 's'}{' ' + rest if rest else ''}"
 
 
 async def watch(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
-    """Print updates until told to stop; the exit code."""
+    """Print updates until told to stop; the exit code. Raises BrokenPipeError if nobody reads ``out`` any more."""
 
     def tell(event: Event) -> None:
-        err.write(f"# {event.name} {event.topic or ''} {event.message}".rstrip() + "\n")
+        seen.add(event.name)
+        err.write(f"# {as_line(event)}\n")
 
+    seen: set[str] = set()
     stream = connect(
         options.url,
         api_key=options.key,
@@ -90,20 +128,45 @@ async def watch(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         async with asyncio.timeout(options.seconds), stream:
             await _print(stream, options, out)
     except TimeoutError:
-        pass
+        if "connected" not in seen:
+            err.write(f"error: no connection within {options.seconds:g} s\n")
+            return 1
     except StreamError as error:
-        err.write(f"error: {error}\n")
+        err.write(f"error: {error}{_advice(error)}\n")
+        if not stream.stats.updates:
+            seen.clear()  # there is nothing to sum up
         return 1 if error.temporary else 3
+    except BrokenPipeError:
+        seen.clear()  # who reads us has had enough
+        raise
     finally:
-        err.write(f"# {stream.stats}\n")
+        if "connected" in seen:
+            err.write(f"# {as_summary(stream.stats)}\n")
     return 0
 
 
+def _advice(error: StreamError) -> str:
+    too_fast = isinstance(error, RefusedError) and error.code == _RATE_TOO_FAST
+    return "; choose that or a slower one with --rate, or leave --rate out" if too_fast else ""
+
+
+async def _subscribe(stream: Stream, options: argparse.Namespace) -> None:
+    """At the rate asked for; else at the fastest that the token names, or that the server takes."""
+    named = options.rate or stream.fastest_rate
+    for rate in (named,) if named else _RATES:
+        try:
+            await stream.subscribe(
+                *options.topics, rate=rate, min_change_pct=options.min_change, snapshot=not options.no_snapshot
+            )
+        except RefusedError as refused:
+            if refused.code != _RATE_TOO_FAST or rate in (named, _RATES[-1]):
+                raise
+        else:
+            return
+
+
 async def _print(stream: Stream, options: argparse.Namespace, out: TextIO) -> None:
-    rate = options.rate or ("realtime" if options.key or options.token else "5s")
-    await stream.subscribe(
-        *options.topics, rate=rate, min_change_pct=options.min_change, snapshot=not options.no_snapshot
-    )
+    await _subscribe(stream, options)
     shown = 0
     async for update in stream:
         out.write((as_json(update) if options.json else as_row(update)) + "\n")
@@ -121,6 +184,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:  # such as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails flushing it at its end
         return 0
 
 

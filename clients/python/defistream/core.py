@@ -131,7 +131,7 @@ class Core:
         return self._command({"action": "unsubscribe", "topics": patterns}, None, now)
 
     def command(self, body: Mapping[str, Any], now: float) -> int:
-        """Send any other command (``list``, ``ping``, ``ack``, ``refresh``)."""
+        """Send any other command (``list``, ``ping``, ``refresh``)."""
         return self._command(body, None, now)
 
     def abandon(self, id: int, now: float) -> None:

@@ -6,7 +6,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from defistream.errors import CommandError, ConnectionLostError, StreamError, from_status
+from defistream.errors import CommandError, ConnectionLostError, StreamError, from_status, reason_of
 from defistream.tokens import TokenSource, json_object, socket_url
 
 _HANDSHAKE_S = 10.0
@@ -31,6 +31,11 @@ class Dialer:
     async def new_token(self) -> str | None:
         """Another token, or None if there is nowhere to get one. Raises StreamError."""
         return None if self._tokens is None else await self._tokens()
+
+    @property
+    def fastest_rate(self) -> str | None:
+        """What the last answer of ``tokens`` said, if it says such things."""
+        return getattr(self._tokens, "fastest_rate", None)
 
     async def dial(self) -> ClientConnection:
         """An open connection. Raises CommandError (refused) or ConnectionLostError (no answer; temporary)."""
@@ -65,4 +70,4 @@ class Dialer:
         except InvalidURI as error:
             raise StreamError(str(error)) from error
         except (OSError, TimeoutError, InvalidHandshake) as error:
-            raise ConnectionLostError(f"no connection to {self._url}: {error}") from error
+            raise ConnectionLostError(f"no connection to {self._url}: {reason_of(error)}") from error

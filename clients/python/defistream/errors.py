@@ -16,6 +16,8 @@ RefusedError, 429 LimitError, 5xx TemporaryError.
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,6 +107,22 @@ def from_reply(error: Mapping[str, Any], *, http_status: int | None = None) -> C
         retry_after=float(retry_after) if isinstance(retry_after, int | float) else None,
         http_status=http_status,
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Why a connection could not be had, in a person's words and on one line."""
+    cause = getattr(error, "reason", None)
+    cause = cause if isinstance(cause, Exception) else error  # urllib wraps it
+    # A name with several addresses fails with all their reasons in one text and no errno.
+    if isinstance(cause, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(cause):
+        return "connection refused, nothing listens on that port"
+    if isinstance(cause, socket.gaierror):
+        return "there is no host of that name"
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, KeyError):
+        return f"its answer has no {cause}"
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
 def from_status(status: int, body: Mapping[str, Any], retry_after: str | None) -> CommandError:

@@ -90,6 +90,11 @@ class Stream:
     def connected(self) -> bool:
         return self._link is not None and self._link.connected
 
+    @property
+    def fastest_rate(self) -> str | None:
+        """The fastest rate that the last token allows; None if the connection was made without asking for one."""
+        return self._dialer.fastest_rate
+
     def positions(self) -> Since:
         """Where each topic stands: give it to another stream's ``subscribe`` as ``since`` to go on from there."""
         return self._core.tracker.since()
@@ -131,10 +136,6 @@ class Stream:
 
     async def ping(self, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
         await self._command({"action": "ping"}, timeout_s)
-
-    async def ack(self, alert: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
-        """Acknowledge an alert by its id."""
-        await self._command({"action": "ack", "alert": alert}, timeout_s)
 
     async def refresh(self, token: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
         """Extend the session with a new token (done by itself where a token can be had)."""

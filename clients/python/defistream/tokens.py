@@ -10,40 +10,47 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from defistream.errors import ConnectionLostError, from_status
+from defistream.errors import ConnectionLostError, from_status, reason_of
 
 TokenSource = Callable[[], Awaitable[str]]
 
 _HTTP_TIMEOUT_S = 10.0
 
 
-def http_tokens(base_url: str, api_key: str | None = None) -> TokenSource:
-    """A source of tokens from the REST API at ``base_url``: anonymous ones, or the key's.
+class HttpTokens:
+    """Tokens from the REST API; ``fastest_rate`` is what the last answer allowed, None before the first."""
 
-    It raises CommandError when refused and ConnectionLostError when there is no answer.
-    """
-    url = base_url.rstrip("/") + "/v1/tokens"
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise ValueError(f"not an http URL: {base_url!r}")
-    headers = {"content-type": "application/json", "accept": "application/json"}
-    if api_key is not None:
-        headers["x-api-key"] = api_key
+    def __init__(self, base_url: str, api_key: str | None) -> None:
+        self._url = base_url.rstrip("/") + "/v1/tokens"
+        if urlsplit(self._url).scheme not in ("http", "https"):
+            raise ValueError(f"not an http URL: {base_url!r}")
+        self._headers = {"content-type": "application/json", "accept": "application/json"}
+        if api_key is not None:
+            self._headers["x-api-key"] = api_key
+        self.fastest_rate: str | None = None
 
-    async def fetch() -> str:
+    async def __call__(self) -> str:
+        """A new token. Raises CommandError when refused, ConnectionLostError when there is no answer."""
+        request = urllib.request.Request(self._url, b"{}", self._headers)  # noqa: S310 - the scheme is checked above
         # A token is wanted a few times an hour: a thread and the standard library are enough.
-        return await asyncio.to_thread(_post, urllib.request.Request(url, b"{}", headers))  # noqa: S310 - checked above
+        token, self.fastest_rate = await asyncio.to_thread(_post, request)
+        return token
 
-    return fetch
+
+def http_tokens(base_url: str, api_key: str | None = None) -> HttpTokens:
+    """A source of tokens from the REST API at ``base_url``: anonymous ones, or the key's."""
+    return HttpTokens(base_url, api_key)
 
 
-def _post(request: urllib.request.Request) -> str:
+def _post(request: urllib.request.Request) -> tuple[str, str | None]:
     try:
         with urllib.request.urlopen(request, timeout=_HTTP_TIMEOUT_S) as response:  # noqa: S310 - http or https only
-            return str(json.load(response)["token"])
+            answer = json.load(response)
+            return str(answer["token"]), answer.get("fastest_rate")
     except urllib.error.HTTPError as error:
         raise from_status(error.code, json_object(error.read()), error.headers.get("retry-after")) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConnectionLostError(f"no token from {request.full_url}: {error}") from error
+        raise ConnectionLostError(f"no token from {request.full_url}: {reason_of(error)}") from error
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import contextlib
 import ssl
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote
@@ -16,6 +17,8 @@ WORDS = {
     "last": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",  # then closes
     "leave": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",  # then closes, having said nothing of it
     "cut": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",  # then closes
+    "later": b"HTTP/1.1 429 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    "much later": b"HTTP/1.1 429 X\r\nretry-after: 3600\r\nContent-Length: 0\r\n\r\n",
     "garbage": b"SSH-2.0-OpenSSH\r\n\r\n",
     "drop": b"",  # closes without a byte
     "hang": b"",  # never answers
@@ -40,10 +43,12 @@ class Request:
 class ScriptedGateway:
     """Answers a connection id's requests with its script in turn, and with ``default`` when that has run out.
 
-    An answer is a status or one of WORDS. Runs in a thread of its own; use as a context manager.
+    An answer is a status or one of WORDS; ``default`` may be a function that gives one.
+
+    Runs in a thread of its own; use as a context manager.
     """
 
-    default: Answer = 200
+    default: Answer | Callable[[], Answer] = 200
     rude: int = 0  # how many TCP connections are closed as soon as they are open
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
@@ -121,7 +126,7 @@ class ScriptedGateway:
         request = Request(method, path, headers, body, number)
         self.requests.append(request)
         script = self._scripts[request.connection]
-        answer = script.pop(0) if script else self.default
+        answer = script.pop(0) if script else self.default() if callable(self.default) else self.default
         if answer == "hang":
             await reader.read()
             return False

@@ -99,15 +99,92 @@ def test_every_way_to_end_a_response_is_a_success(client, gateway, answer):
     assert len(gateway.requests) == 10
 
 
-def test_a_throttled_connection_delays_no_other(client, gateway):
+@pytest.mark.parametrize("place", [0, 100, 200])
+def test_a_client_that_does_not_read_costs_three_tries(make_client, gateway, place):
+    """Its buffer stays full, so that a worker that waited for it would wait until its deadline."""
+    gateway.script("slow", *[429] * 100)
+    posts = posts_to(*map(str, range(200)))
+    posts[place:place] = [Post("slow", b"{}", 1000), Post("slow", b"{}", 1001)]
+    started = time.monotonic()
+    results = make_client(size=64).post_all(posts, deadline=soon(18))
+    assert time.monotonic() - started < 0.9
+    assert results.sent == 200
+    assert [post.index for post in results.unsent] == [1000, 1001]
+    assert len(gateway.bodies("slow")) == results.retries + 1 == 3
+
+
+def test_one_that_is_throttled_alone_is_left_too(client, gateway):
+    """As it is when its job comes again."""
     gateway.script("slow", *[429] * 100)
     started = time.monotonic()
-    results = client.post_all(posts_to("slow", *map(str, range(300))), deadline=soon(1.0))
-    order = [request.connection for request in gateway.requests]
-    assert results.sent == 300
-    assert [post.connection for post in results.unsent] == ["slow"]
-    assert order.count("slow") == results.retries + 1 > 1
-    assert time.monotonic() - started < 1.5
+    assert len(client.post_all(posts_to("slow"), deadline=soon(18)).unsent) == 1
+    assert time.monotonic() - started < 0.9
+
+
+def test_many_clients_that_do_not_read_end_as_soon(client, gateway):
+    slow = [f"slow-{number}" for number in range(50)]
+    for connection in slow:
+        gateway.script(connection, *[429] * 100)
+    good = list(map(str, range(200)))
+    mixed = [connection for index in range(50) for connection in (slow[index], *good[4 * index : 4 * index + 4])]
+    started = time.monotonic()
+    results = client.post_all(posts_to(*mixed), deadline=soon(18))
+    assert results.sent == 200
+    assert sorted(post.connection for post in results.unsent) == sorted(slow)
+    results = client.post_all(posts_to(*slow), deadline=soon(18), suspects=set(slow))
+    assert len(results.unsent) == 50
+    assert time.monotonic() - started < 1.8
+
+
+def test_a_throttle_of_the_whole_gateway_is_waited_for(make_client, gateway):
+    over = time.monotonic() + 1.0
+    gateway.default = lambda: 429 if time.monotonic() < over else 200
+    results = make_client(size=64).post_all(posts_to(*map(str, range(300))), deadline=soon(13))
+    assert (results.sent, results.unsent) == (300, [])
+    assert time.monotonic() > over
+    assert len(gateway.requests) == 300 + results.retries < 300 * 12  # each lane about seven tries: full jitter
+
+
+def test_a_throttle_that_lets_some_through_is_waited_for(client, gateway):
+    """The account's quota is a token bucket that others draw from too."""
+    started = time.monotonic()
+    taken = []
+
+    def answer():
+        if len(taken) >= 50 + 100 * (time.monotonic() - started):
+            return 429
+        taken.append(1)
+        return 200
+
+    gateway.default = answer
+    results = client.post_all(posts_to(*map(str, range(300))), deadline=soon(13))
+    assert results.sent + len(results.unsent) == 300
+    assert results.sent >= 285  # near its end, when most tries succeed, an unlucky one is left to the queue
+
+
+def test_a_throttle_that_begins_in_the_middle_is_waited_for(client, gateway):
+    first = iter(range(300))
+    began = []
+
+    def answer():
+        if next(first, None) is not None:
+            return 200
+        began.append(time.monotonic())
+        return 429 if time.monotonic() < began[0] + 0.5 else 200
+
+    gateway.default = answer
+    results = client.post_all(posts_to(*map(str, range(600))), deadline=soon(13))
+    assert results.sent + len(results.unsent) == 600
+    assert len(results.unsent) <= 6  # of the few that failed thrice before it was clear
+
+
+def test_an_answer_that_names_a_time_is_not_asked_sooner(client, gateway):
+    gateway.script("c", "later", 200)
+    gateway.script("d", "much later", 200)
+    started = time.monotonic()
+    results = client.post_all(posts_to("c", "d", "e"), deadline=soon())
+    assert 1.0 <= time.monotonic() - started < 1.5
+    assert (results.sent, [post.connection for post in results.unsent]) == (2, ["d"])
 
 
 def test_a_hanging_connection_holds_one_socket_only(client, gateway):

@@ -104,3 +104,25 @@ def test_little_is_kept_of_a_large_error():
         status = parser.feed(b"x" * 1000)
     assert status == 500
     assert len(parser.body) == KEPT_BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (b"Retry-After: 7\r\n", 7),
+        (b"RETRY-AFTER:120 \r\n", 120),
+        (b"", 0),
+        (b"Retry-After: Mon, 23 Nov 2026 01:02:03 GMT\r\n", 0),
+        (b"Retry-After: -1\r\n", 0),
+        (b"Retry-After: %s\r\n" % (b"9" * 5000), 0),
+    ],
+)
+def test_an_error_names_the_seconds_to_wait(header, seconds):
+    parser = ResponseParser()
+    assert parser.feed(b"HTTP/1.1 429 X\r\n" + header + b"Content-Length: 0\r\n\r\n") == 429
+    assert parser.retry_after_s == seconds
+
+
+def test_a_length_of_thousands_of_digits_is_no_length():
+    with pytest.raises(HttpError):
+        ResponseParser().feed(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n" % (b"9" * 5000))

@@ -26,6 +26,7 @@ class Loopback:
         self.handshakes: list[tuple[str | None, str | None]] = []  # (key, token) of each
         self.commands: list[dict[str, Any]] = []
         self.replies: dict[str, dict[str, Any]] = {}  # action -> error to answer once
+        self.refused_rates: set[str] = set()  # faster than this client's tier has them
         self.silent = False
         self._tokens_used: set[str] = set()
         self._used_once = used_once
@@ -92,6 +93,8 @@ class Loopback:
             command = json.loads(text)
             self.commands.append(command)
             error = self.replies.pop(command["action"], None)
+            if command.get("rate") in self.refused_rates:
+                error = {"code": 2005, "name": "rate_too_fast", "message": "the fastest rate of tier free is 5s"}
             if error is not None:
                 await self.send({"type": "reply", "id": command["id"], "ok": False, "error": error})
             elif not self.silent:

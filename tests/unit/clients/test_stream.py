@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import defistream
 import pytest
-from defistream.__main__ import main, parser, watch
+from defistream.__main__ import as_row, as_summary, main, parser, watch
+from websockets.exceptions import ConnectionClosed
 
 from tests.unit.clients.loopback import Loopback
 from tests.unit.clients.model_server import ModelServer
@@ -260,7 +264,72 @@ async def test_the_command_line_prints_json_and_counts(server: Loopback) -> None
 
     assert await watch(options, out, err) == 0
     assert json.loads(out.getvalue())["value"] == "1"
-    assert "updates=1" in err.getvalue()
+    assert json.loads(out.getvalue())["delay_ms"] is None
+    assert err.getvalue() == "# connected\n# 1 update received, none missed\n"
+
+
+async def test_a_row_of_the_table_shows_a_delay_only_where_one_was_measured(server: Loopback) -> None:
+    async with connect(server) as stream:
+        await stream.subscribe("price:a")
+        await publish(server)
+        snapshot, change = [await anext(stream) for _ in range(2)]
+
+    assert as_row(snapshot).endswith(" \N{EN DASH}")
+    assert as_row(change).endswith(" ms")
+
+
+def test_the_last_line_says_what_came_and_what_is_missing() -> None:
+    stats = defistream.Stats(updates=1234, not_recovered=1, reconnects=2, duplicates=1, malformed=2)
+    said = (
+        "1,234 updates received, updates missed on 1 topic, 2 reconnects, 1 duplicate dropped, 2 frames not understood"
+    )
+    assert as_summary(stats) == said
+
+
+async def test_without_a_rate_the_command_line_takes_the_fastest_that_is_allowed(server: Loopback) -> None:
+    """A key or token of a slow tier is not a reason to be refused."""
+    server.refused_rates = {"realtime", "1s"}
+    out, err = io.StringIO(), io.StringIO()
+
+    assert await watch(parser().parse_args([server.url, "price:a", "--api-key", "k1", "--count", "1"]), out, err) == 0
+    assert [command["rate"] for command in server.commands] == ["realtime", "1s", "5s"]
+
+
+async def test_a_rate_that_was_asked_for_and_is_too_fast_is_refused_with_advice(server: Loopback) -> None:
+    server.refused_rates = {"realtime", "1s"}
+    out, err = io.StringIO(), io.StringIO()
+    options = parser().parse_args([server.url, "price:a", "--key", "k1", "--rate", "1s"])
+
+    assert await watch(options, out, err) == 3
+    assert "error: 2005 rate_too_fast: the fastest rate of tier free is 5s; choose that" in err.getvalue()
+
+
+async def test_a_refused_port_is_one_line_that_says_so_and_that_it_is_tried_again() -> None:
+    out, err = io.StringIO(), io.StringIO()
+
+    assert await watch(parser().parse_args(["ws://127.0.0.1:9", "price:a", "--seconds", "0.2"]), out, err) == 1
+    *tries, last = err.getvalue().splitlines()
+    assert "no token from http://127.0.0.1:9/v1/tokens: connection refused, nothing listens on that port" in tries[0]
+    assert "; trying again in " in tries[0]
+    assert last == "error: no connection within 0.2 s"
+
+
+async def test_a_reader_who_has_had_enough_ends_it_quietly(server: Loopback) -> None:
+    """As in ``| head -1``: no traceback, no last line, exit code 0."""
+    command = [sys.executable, "-m", "defistream", server.url, "price:a", "--key", "k1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = await asyncio.create_subprocess_exec(*command, **pipes)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert await process.stdout.readline()
+    process.stdout._transport.close()  # type: ignore[attr-defined] # asyncio has no other way to stop reading
+    async with asyncio.timeout(20):
+        while process.returncode is None:
+            with contextlib.suppress(TimeoutError, ConnectionClosed):
+                await publish(server)
+                await asyncio.wait_for(process.wait(), 0.05)
+
+    assert (process.returncode, await process.stderr.read()) == (0, b"# connected\n")
 
 
 def test_the_command_line_teaches(capsys: pytest.CaptureFixture[str]) -> None:

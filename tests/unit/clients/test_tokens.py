@@ -45,7 +45,8 @@ async def test_a_token_is_had_with_a_key_or_without(url: str) -> None:
     body = json.dumps({"token": "t1", "expires_at": "", "tier": "pro", "fastest_rate": "realtime"}).encode()
     Tokens.answers += [(200, {}, body), (200, {}, body)]
 
-    assert await defistream.http_tokens(url, "k1")() == "t1"
+    tokens = defistream.http_tokens(url, "k1")
+    assert (tokens.fastest_rate, await tokens(), tokens.fastest_rate) == (None, "t1", "realtime")
     assert await defistream.http_tokens(url + "/")() == "t1"
     assert Tokens.keys == ["k1", None]
 

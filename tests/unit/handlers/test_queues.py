@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import msgspec
 
+from chalicelib.handlers.queues import REQUEUE_RESERVE_S
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, GoneMessage, TickMessage, encode, encode_observations
 from tests.fakes import seen
-from tests.unit.handlers.rig import batch, event
+from tests.unit.handlers.rig import Context, batch, event
 
 ETH = "price:ethereum"
 DONE = {"batchItemFailures": []}
@@ -67,6 +69,22 @@ def test_what_was_not_sent_in_time_is_a_new_job_and_the_message_is_done(invoke):
     invoke.rig.connections.busy = {"b"}
     assert invoke("deliver", batch(job_for("a", "b"))) == DONE
     assert [(job.attempt, job.frames[0].to) for job in invoke.rig.jobs.jobs] == [(1, ["b"])]
+
+
+def test_a_delivery_keeps_time_to_put_back_what_is_left(invoke, monkeypatch):
+    deadlines = []
+    post_all = invoke.rig.connections.post_all
+    monkeypatch.setattr(
+        invoke.rig.connections,
+        "post_all",
+        lambda posts, *, deadline, **rest: deadlines.append(deadline) or post_all(posts, deadline=deadline, **rest),
+    )
+    before = time.monotonic()
+    invoke("deliver", batch(job_for("a")))
+    (deadline,) = deadlines
+    left_s = Context.get_remaining_time_in_millis() / 1000
+    assert before <= deadline - (left_s - REQUEUE_RESERVE_S) <= time.monotonic()
+    assert REQUEUE_RESERVE_S == 7.0
 
 
 def test_only_the_message_whose_rest_cannot_be_put_back_comes_again(invoke):

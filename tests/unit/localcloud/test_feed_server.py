@@ -189,6 +189,7 @@ async def test_the_tape_tells_of_itself(http):
     about = await (await http.get("/_tape")).json()
     assert (about["now"], about["speed"], about["from"]) == ("2021-09-06T10:00:00Z", 100, "2021-09-06T10:00:00Z")
     assert about["series"] == {"prices": 212, "protocols": 99, "chains": 120, "stablecoins": 20, "yields": 260}
+    assert about["at_start"] == {"prices": 206, "protocols": 18, "chains": 43, "stablecoins": 23, "yields": 0}
     assert "linear between recorded points" in about["interpolates"]
 
 

@@ -17,6 +17,7 @@ from chalicelib.errors import StoreDownError
 from chalicelib.ports import PostResults
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, decode, encode
 from chalicelib.services.delivery import Deliver
+from chalicelib.telemetry import metrics
 from tests.unit.adapters.scripted_gateway import ScriptedGateway
 
 KEY = ReadOnlyCredentials("AKIDEXAMPLE", "secret", None)
@@ -30,9 +31,10 @@ class FakeConnections:
         self.outcomes = {}
         self.posts = []
         self.deadline = None
+        self.suspects = None
 
-    def post_all(self, posts, *, deadline):
-        self.deadline = deadline
+    def post_all(self, posts, *, deadline, suspects=frozenset()):
+        self.deadline, self.suspects = deadline, suspects
         results = PostResults()
         for post in posts:
             outcome = self.outcomes.get(post.connection, "sent")
@@ -56,8 +58,10 @@ class FakeJobs:
         self.sent = []
         self.refuse = set()
         self.down = False
+        self.calls = 0
 
     def send(self, bodies, *, delay_s=0):
+        self.calls += 1
         if self.down:
             raise StoreDownError("no queue")
         taken = [index for index in range(len(bodies)) if decode(DeliveryJob, bodies[index]).id not in self.refuse]
@@ -181,6 +185,18 @@ def test_a_job_tried_too_often_is_dropped_and_named(rig):
     assert (line["log_level"], line["job"], line["connections"]) == ("error", "tired", 2)
 
 
+def test_what_is_dropped_is_counted(rig, capsys):
+    rig.connections.outcomes = {"a": "unsent", "b": "unsent"}
+    with metrics.invocation():
+        rig.run(make_job("tired", attempt=7))
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["PostsDropped"] == [2.0]
+
+
+def test_connections_whose_jobs_come_again_are_suspects(rig):
+    rig.run(make_job("fresh"), make_job("again", Frame(to=["b", "x"], updates=[0]), attempt=1))
+    assert rig.connections.suspects == {"b", "x"}
+
+
 def test_only_the_job_that_could_not_be_put_back_fails(rig):
     rig.connections.outcomes = {"c": "unsent"}
     rig.jobs.refuse = {"2"}
@@ -195,6 +211,14 @@ def test_a_queue_that_is_down_fails_the_jobs_with_remains_and_no_other(rig):
     rig.jobs.down = True
     report = rig.run(make_job("1"), make_job("2", Frame(to=["x"], updates=[0])))
     assert (report.sent, report.failed_jobs) == (3, [1])
+
+
+def test_a_queue_that_is_down_is_asked_once(rig):
+    """Each call may take seconds until it fails, and the function must end in time to say which messages failed."""
+    rig.connections.outcomes = {"c": "unsent", "a": "gone"}
+    rig.jobs.down = True
+    report = rig.run(make_job("1"), make_job("2", attempt=3), make_job("3", attempt=5))
+    assert (report.failed_jobs, rig.jobs.calls, rig.gone.reports) == ([0, 1, 2], 1, [])
 
 
 def test_the_gone_are_reported_once(rig):

@@ -1,0 +1,122 @@
+"""The README can be typed in: its commands, options, program, files and figures are real."""
+
+import argparse
+import ast
+import inspect
+import re
+import runpy
+import shlex
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import defistream
+import pytest
+
+from localcloud.__main__ import parser as localcloud_parser
+from localcloud.feed.tape import RECORDED, Tape
+from localcloud.terminal import KIND_NAMES, tab_of
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+TARGETS = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+PROGRAMS = {".venv/bin/defistream": "defistream"}
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Every command line: of the shell blocks, and those named in the text."""
+    listed = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    named = re.findall(r"`((?:make|\.venv/bin/\S+) [^`]+)`", README)
+    return list(dict.fromkeys([*listed, *named]))
+
+
+class Parsed(BaseException):
+    """Stops a program as soon as it has understood its command line."""
+
+
+@pytest.fixture
+def only_parsing(monkeypatch):
+    understand = argparse.ArgumentParser.parse_args
+
+    def parse_args(self, args=None, namespace=None):
+        understand(self, args, namespace)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make")])
+def test_what_is_made_has_a_target_and_its_options_are_understood(line):
+    _, target, *given = shlex.split(line, comments=True)
+    assert target in TARGETS
+    if given:
+        assert target == "run"
+        localcloud_parser().parse_args(shlex.split(given[0].removeprefix("ARGS=")))
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")
+@pytest.mark.parametrize("line", [line for line in commands() if not line.startswith("make")])
+def test_a_program_understands_its_command_line(line, only_parsing, monkeypatch):
+    program, *words = shlex.split(line, comments=True)
+    if program == ".venv/bin/python":
+        flag, module, *words = words
+        assert flag == "-m"
+    else:
+        module = PROGRAMS[program]
+    monkeypatch.setattr("sys.argv", [module, *words])
+    with pytest.raises((Parsed, SystemExit)) as ended:
+        runpy.run_module(module, run_name="__main__")
+    assert ended.type is Parsed or ended.value.code == 0  # --help
+
+
+def test_there_are_commands_of_every_sort():
+    """The search above finds them."""
+    assert {line.split()[0] for line in commands()} == {"make", ".venv/bin/python", ".venv/bin/defistream"}
+
+
+@pytest.mark.parametrize("program", blocks("python"))
+def test_a_program_is_whole_and_uses_what_is_there(program):
+    tree = ast.parse(program)
+    modules = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    assert all(find_spec(name) for name in modules)
+    assert "asyncio.run(main())" in program
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name, given = ast.unparse(call.func), {word.arg: None for word in call.keywords}
+        called = {"defistream.connect": defistream.connect, "stream.subscribe": defistream.Stream.subscribe}.get(name)
+        if called:
+            itself = [None] if name.startswith("stream.") else []
+            inspect.signature(called).bind(*itself, *call.args, **given)
+    used = [
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "update"
+    ]
+    assert used
+    assert all(name in defistream.Update.__dataclass_fields__ or hasattr(defistream.Update, name) for name in used)
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"^\| `([^`]+)` \|", README, re.M))
+def test_a_file_that_is_named_is_there(path):
+    assert (ROOT / path).exists()
+
+
+def test_the_table_of_what_is_recorded_is_the_tapes():
+    tape = Tape.load()
+    for kind in RECORDED:
+        first, last = zip(*tape.spans(kind), strict=True)
+        row = [f"{tape.count(kind)} ", *(", ".join(map(_day, stamps)) for stamps in (first, last))]
+        (told,) = re.findall(rf"^\| {KIND_NAMES[kind]} \| (\d+ )\w+ \| (.+) \| (.+) \|$", README, re.MULTILINE)
+        assert list(told) == row
+
+
+def _day(stamp):
+    return f"{datetime.fromtimestamp(stamp, UTC):%Y-%m-%d}"
+
+
+def test_the_tabs_that_are_named_are_those_that_the_start_opens():
+    for start, line in re.findall(r"^\| (\d{4}-\d\d-\d\d) \| (.+) \|$", README, re.MULTILINE):
+        tab = tab_of(datetime.fromisoformat(start).replace(tzinfo=UTC))
+        assert f"`&tab={tab}`" in README
+        assert line.lower().startswith(tab.replace("-", " "))
