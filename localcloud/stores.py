@@ -128,7 +128,7 @@ class PostgresServer:
         self._child = await Child.start("postgres", command, log=log, user=self._user)
         await wait_for_port(self.port, self._child)
         async with asyncio.timeout(30):
-            while not await self._accepts():
+            while not await self._accepts():  # noqa: ASYNC110 - a server tells nobody when it is ready
                 await asyncio.sleep(0.02)
 
     async def _accepts(self) -> bool:

@@ -10,6 +10,7 @@ import structlog
 from chalice import Blueprint, Response
 
 from chalicelib.container import container
+from chalicelib.domain.addresses import party_of, viewer_of
 from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
 from chalicelib.errors import DefiStreamError, MalformedError, NotAllowedError, TemporaryError, UnknownTopicError
 from chalicelib.protocol.commands import is_subscribable
@@ -58,13 +59,21 @@ def _problem(error: DefiStreamError) -> Response:
     return Response(problem, status_code=error.http_status, headers=headers)
 
 
+def _party(request: Any) -> str:
+    """Whose limits count. Behind our CDN the gateway sees only the CDN; without it anyone could send its header."""
+    viewer = request.headers.get("cloudfront-viewer-address")
+    if container().settings.origin_secret_id and viewer:
+        return party_of(viewer_of(viewer))
+    return party_of(request.context["identity"]["sourceIp"])
+
+
 @routes.route("/tokens", methods=["POST"], cors=True)
 def tokens() -> Response:
     """A token for the socket's handshake: for the owner of x-api-key, or anonymous."""
 
     def work(request: Any) -> dict[str, Any]:
         api_key = request.headers.get("x-api-key")
-        issued = container().tokens.issue(api_key=api_key, address=request.context["identity"]["sourceIp"])
+        issued = container().tokens.issue(api_key=api_key, address=_party(request))
         fastest = container().settings.tiers[issued.tier].fastest_rate
         return {
             "token": issued.token,

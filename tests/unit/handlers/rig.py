@@ -57,6 +57,7 @@ class Context:
 class FakeSettings:
     tiers = TIERS
     stage = "test"
+    origin_secret_id = ""
 
 
 class FakeContainer:
