@@ -34,6 +34,20 @@ def test_a_wrong_key_is_a_problem(invoke):
     assert problem(invoke.rest("POST", "/v1/tokens", **{"x-api-key": "wrong"})) == (401, 4000)
 
 
+def tokens_for(invoke, addresses):
+    return [invoke.rest("POST", "/v1/tokens", **{"CloudFront-Viewer-Address": each})[0] for each in addresses]
+
+
+def test_behind_the_cdn_the_viewers_address_is_limited(invoke, monkeypatch):
+    monkeypatch.setattr(invoke.container.settings, "origin_secret_id", "origin")
+    assert set(tokens_for(invoke, [f"198.51.100.{number}:4711" for number in range(9)])) == {201}
+    assert 429 in tokens_for(invoke, ["198.51.100.200:4711"] * 9)
+
+
+def test_without_the_cdn_its_header_is_anybodys_and_counts_for_nothing(invoke):
+    assert 429 in tokens_for(invoke, [f"198.51.100.{number}:4711" for number in range(9)])
+
+
 def test_too_many_tokens_are_a_problem_that_says_how_long_to_wait(invoke):
     answers = [invoke.rest("POST", "/v1/tokens") for _ in range(4)]
     assert problem(answers[3]) == (429, 3000)
