@@ -280,9 +280,7 @@ async def test_a_row_of_the_table_shows_a_delay_only_where_one_was_measured(serv
 
 def test_the_last_line_says_what_came_and_what_is_missing() -> None:
     stats = defistream.Stats(updates=1234, not_recovered=1, reconnects=2, duplicates=1)
-    said = (
-        "1,234 updates received, updates missed on 1 topic, 2 reconnects, 1 duplicate dropped"
-    )
+    said = "1,234 updates received, updates missed on 1 topic, 2 reconnects, 1 duplicate dropped"
     assert as_summary(stats) == said
 
 
