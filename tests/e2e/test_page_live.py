@@ -73,8 +73,9 @@ async def test_a_cut_connection_recovers_with_no_update_lost(page, cloud):
     replayed = "Object.values(accepted).flat().some(([, , replayed]) => replayed)"
     async with asyncio.timeout(60):
         while not await page.evaluate(replayed):  # a quick reconnect may have missed nothing: cut again
+            count = await page.evaluate("defiStream.stream.counters.reconnects")
             assert cloud.gateway.drop_connections() >= 1
-            await until(page, "document.querySelector('#state-text').textContent !== 'Live'")
+            await until(page, f"defiStream.stream.counters.reconnects > {count}")
             await until(page, "document.querySelector('#state-text').textContent === 'Live'")
     await until(page, f"Object.values(accepted).flat().length > {before} + 100")
     await until(page, "document.querySelector('#state-text').textContent === 'Live'")

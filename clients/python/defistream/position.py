@@ -89,11 +89,14 @@ class Position:
     def accept(self, update: Update) -> bool:
         """Take an update; False if it was seen before, is covered by the start, or is of an epoch gone by.
 
-        Epochs have no order of their own: of two, the one with the later publication is the current one. A
-        late frame of the other is left out and cannot bring it back.
+        An epoch that was left never comes back by itself, so a late frame of it is left out. Of one that was never
+        seen, a live update must be published later than what is known; a snapshot need not, since a server that was
+        restored shows an older value as the present one.
         """
         if update.epoch != self.epoch:
-            if self._published_at is not None and update.published_at <= self._published_at:
+            if update.epoch in self._former:
+                return False
+            if not update.snapshot and self._published_at is not None and update.published_at <= self._published_at:
                 return False
             began = self.epoch is not None
             self._switch(update.epoch)

@@ -131,8 +131,13 @@ class Stream:
         await self._opened().reply_to(self._core.unsubscribe(topics, Link.now()), timeout_s)
 
     async def list(self, *, timeout_s: float = COMMAND_TIMEOUT_S) -> Mapping[str, Any]:
-        """What the server has this connection subscribed to."""
-        return await self._command({"action": "list"}, timeout_s)
+        """What the server has this connection subscribed to, all pages of it."""
+        answer = dict(await self._command({"action": "list"}, timeout_s))
+        topics = dict(answer["topics"])
+        while answer.get("next"):
+            answer = dict(await self._command({"action": "list", "after": answer["next"]}, timeout_s))
+            topics.update(answer["topics"])
+        return {**answer, "topics": topics}
 
     async def ping(self, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
         await self._command({"action": "ping"}, timeout_s)

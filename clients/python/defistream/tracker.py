@@ -156,8 +156,8 @@ class Tracker:
     def replied(self, part: Part, answers: Mapping[str, Any], now: float) -> None:
         """A subscribe command's positions, topic by topic."""
         for topic, answer in answers.items():
-            if is_wildcard(topic) or not isinstance(answer, Mapping) or "epoch" not in answer:
-                continue
+            if is_wildcard(topic) or not isinstance(answer, Mapping) or answer.get("epoch") is None:
+                continue  # nothing was observed of it yet
             position = self._positions.setdefault(topic, Position())
             epoch, offset, before = str(answer["epoch"]), int(answer["offset"]), position.epoch
             # Held updates of another epoch are old; were they new after all, the next one shows the gap.

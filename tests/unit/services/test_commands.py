@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib import errors
 from chalicelib.errors import DefiStreamError
+from chalicelib.services import commands
 from tests.unit.services.socket_rig import API_KEY, SocketRig
 
 ETH = "price:ethereum"
@@ -215,3 +216,41 @@ def test_anything_is_answered_with_a_reply_or_a_documented_code(bodies):
         assert reply["ok"] or reply["error"]["code"] in DOCUMENTED
         assert reply["ok"] or not reply["error"]["message"].startswith("something went wrong"), body
     assert rig.store.coins <= {"base:0xabc"}
+
+
+# --- replies that would be too long ---
+
+
+def test_a_long_list_comes_in_pages_that_miss_nothing(rig, monkeypatch):
+    monkeypatch.setattr(commands, "LIST_BYTES", 300)
+    names = [f"price:base:0x{number:03}" for number in range(7)]
+    rig.ask("subscribe", topics=names)
+    told, after = [], None
+    while True:
+        result = rig.ask("list", **({"after": after} if after else {}))["result"]
+        told += result["topics"]
+        after = result["next"]
+        if after is None:
+            break
+    assert told == names
+
+
+def test_a_reply_that_no_message_could_hold_is_an_error_of_the_protocol(rig, monkeypatch):
+    monkeypatch.setattr(commands, "MAX_REPLY_BYTES", 50)
+    assert rig.ask("list", id=1)["error"]["code"] == 1002
+
+
+def test_a_snapshot_of_thousands_of_topics_is_paid_for_with_the_commands_that_follow(rig, monkeypatch):
+    monkeypatch.setattr(commands, "READS_PER_TOKEN", 1)
+    for number in range(60):
+        rig.see(f"tvl:chain:c{number}", "1")
+    assert rig.ask("subscribe", topics=["tvl:*"])["ok"]
+    refused = rig.ask("ping", id=5)
+    assert (refused["id"], refused["error"]["code"]) == (5, 3001)
+
+
+def test_a_connection_that_has_ended_is_not_made_again(rig):
+    rig.ask("ping")
+    rig.sessions.end(["c"])
+    assert rig.ask("ping")["error"]["code"] == 2000
+    assert rig.jobs.messages("c") == []
