@@ -233,12 +233,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A connection as the store knows it; times are Unix milliseconds."""
+    """A connection as the store knows it; times are Unix milliseconds.
+
+    ``rebuilt``: the store had lost it, and its client has not subscribed again since.
+    """
 
     user: str
     tier: str
     session_ms: int
     ends_ms: int
+    rebuilt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

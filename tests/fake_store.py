@@ -304,6 +304,8 @@ class FakeSubscriptions:
         self._store.check("subscribe")
         if connection in self._store.tombstones:
             return None
+        if connection in self._store.sessions:
+            self._store.sessions[connection] = replace(self._store.sessions[connection], rebuilt=False)
         told, joined = [], []
         for name, coin in patterns.items():
             outcome = self._join(connection, name, coin, group, ends_ms, max_topics, since)

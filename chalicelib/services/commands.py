@@ -70,7 +70,7 @@ class HandleCommand:
         command_id = command.command_id if isinstance(command, protocol.BadCommandError) else command.id
         try:
             self._limit(connection, self._tiers[identity.tier])  # what is malformed counts too
-            session = self._session(connection, identity, connected_at_ms)
+            session = self._session(connection, identity, connected_at_ms, command)
             if isinstance(command, protocol.BadCommandError):
                 metrics.count("ValidationErrors", 1)
                 raise command.error
@@ -84,24 +84,33 @@ class HandleCommand:
             log.exception("command_failed")
             return encode_error(command_id, TemporaryError(f"something went wrong here: tell us request {request_id}"))
 
-    def _session(self, connection: str, identity: Identity, connected_at_ms: int) -> Session:
+    def _session(
+        self, connection: str, identity: Identity, connected_at_ms: int, command: protocol.Command | Exception
+    ) -> Session:
         session = self._sessions.get(connection)
         if session is not None:
+            if session.rebuilt and isinstance(command, protocol.Ping):
+                self._ask_to_resubscribe(connection)  # the notice may not have arrived
             return session
         if self._sessions.ended(connection):
             raise RefusedError("this connection has ended: open another")
         ends_ms = connected_at_ms + self._connection_seconds * 1000
-        session = Session(identity.user, identity.tier, min(identity.session_ms, ends_ms), ends_ms)
+        session = Session(identity.user, identity.tier, min(identity.session_ms, ends_ms), ends_ms, rebuilt=True)
         self._sessions.open(connection, session, limit=1_000_000)  # it was within its limit when it connected
         log.warning("session_rebuilt")
+        try:
+            self._ask_to_resubscribe(connection)
+        except StoreDownError:
+            self._sessions.drop(connection)  # to be missed once more
+            raise
+        return session
+
+    def _ask_to_resubscribe(self, connection: str) -> None:
         builder = JobBuilder(frame_bytes=32_768, posts_per_job=1)
         text = "the server lost this session: subscribe again with since"
         builder.add_message(encode_notice("resubscribe", text, self._now()), [connection])
         if self._jobs.send(encode_jobs(builder.jobs)):
-            # Without the notice nobody would subscribe again: the session must be missed once more.
-            self._sessions.drop(connection)
             raise StoreDownError("the deliveries queue cannot be reached: try again")
-        return session
 
     def _limit(self, connection: str, tier: Tier) -> None:
         wait = self._limits.take(f"commands:{connection}", tier.commands_per_s, tier.commands_burst)

@@ -20,15 +20,16 @@ class RedisSessions:
     def open(self, connection: str, session: Session, limit: int) -> Sequence[str] | None:
         now_ms = int(self._now().timestamp() * 1000)
         times = (now_ms, session.ends_ms, session.session_ms)
-        done, *holders = self._redis.run("open", connection, session.user, session.tier, *times, limit)
+        more = (*times, limit, int(session.rebuilt))
+        done, *holders = self._redis.run("open", connection, session.user, session.tier, *more)
         return None if done else holders
 
     def get(self, connection: str) -> Session | None:
         fields = self._redis.run("session", connection)
         if not fields:
             return None
-        user, tier, session_ms, ends_ms = fields
-        return Session(user, tier, int(session_ms), int(ends_ms))
+        user, tier, session_ms, ends_ms, rebuilt = fields
+        return Session(user, tier, int(session_ms), int(ends_ms), rebuilt == "1")
 
     def ended(self, connection: str) -> bool:
         return bool(self._redis.call(lambda client: client.exists(f"tomb:{connection}")))

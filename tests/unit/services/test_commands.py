@@ -129,7 +129,7 @@ def test_a_session_that_the_store_lost_is_made_again_and_told_to_subscribe_again
     assert rig.ask("ping")["ok"]
     assert [(m["type"], m["name"]) for m in rig.jobs.messages("c")] == [("notice", "resubscribe")]
     assert rig.store.sessions["c"].user == "ann"
-    rig.ask("ping")
+    rig.ask("list")
     assert len(rig.jobs.messages("c")) == 1
 
 
@@ -254,3 +254,15 @@ def test_a_connection_that_has_ended_is_not_made_again(rig):
     rig.sessions.end(["c"])
     assert rig.ask("ping")["error"]["code"] == 2000
     assert rig.jobs.messages("c") == []
+
+
+def test_a_client_is_told_to_subscribe_again_until_it_does(rig):
+    """The notice travels by queue and may be dropped on a socket that was stuck: each ping repeats it."""
+    rig.ask("subscribe", topics=["price:base:0xabc"])
+    rig.store.sessions.clear()
+    assert rig.ask("ping")["ok"]
+    rig.ask("ping")
+    assert [message["name"] for message in rig.jobs.messages("c")] == ["resubscribe", "resubscribe"]
+    rig.ask("subscribe", topics=["price:base:0xabc"])
+    rig.ask("ping")
+    assert len(rig.jobs.messages("c")) == 2

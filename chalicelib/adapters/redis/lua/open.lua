@@ -1,4 +1,4 @@
--- Register a connection, if its user's tier has room. ARGV: connection, user, tier, now_ms, ends_ms, session_ms, limit.
+-- Register a connection, if its user's tier has room. ARGV: connection, user, tier, now_ms, ends_ms, session_ms, limit, rebuilt (1 or 0).
 -- Returns {1} if it is registered, else {0, connections...}: those older than half a minute, the oldest first, for the
 -- caller to ask which are gone (of one that is still in its handshake the gateway would say so too).
 local connection, user, tier = ARGV[1], ARGV[2], ARGV[3]
@@ -15,6 +15,6 @@ if redis.call('PEXPIRETIME', conns) < ends + 60000 then
   redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
 end
 local gen = redis.call('HGET', 'fence', 'generation') or ''
-redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session, 'gen', gen)
+redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session, 'gen', gen, 'rebuilt', ARGV[8])
 redis.call('PEXPIREAT', 'conn:' .. connection, ARGV[5])
 return {1}

@@ -10,6 +10,9 @@ local max_topics, group, snapshot = tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
 local subs = 'subs:' .. connection
 if redis.call('EXISTS', 'tomb:' .. connection) == 1 then return {'gone', {}, {}} end
 local gen = generation(token)
+if redis.call('HGET', 'conn:' .. connection, 'rebuilt') == '1' then
+  redis.call('HSET', 'conn:' .. connection, 'rebuilt', '0')
+end
 local rate, rung = string.match(group, '^(%d+)|([%d.]*)|')
 
 -- A session may be extended after its end, up to the end of its connection: what it wants is kept until then.
