@@ -65,6 +65,6 @@ def invocation(function: str, **fields: Any) -> Iterator[None]:
         log.exception("invocation_failed", duration_ms=round((time.monotonic() - started) * 1000, 2))
         raise
     else:
-        log.debug("invocation_ended", duration_ms=round((time.monotonic() - started) * 1000, 2))
+        log.info("invocation_ended", duration_ms=round((time.monotonic() - started) * 1000, 2))
     finally:
         structlog.contextvars.clear_contextvars()
