@@ -51,8 +51,9 @@ def test_a_refusal_is_told_and_is_no_failure(invoke):
     """Every stranger would put a stack trace in the log otherwise."""
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match=r"^Unauthorized$"):
         invoke("authorize", event("authorizer_request", headers={"x-api-key": "ds_wrong"}))
-    assert [(line["event"], line["log_level"]) for line in lines if line["log_level"] != "debug"] == [
-        ("handshake_refused", "info")
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("handshake_refused", "info"),
+        ("invocation_ended", "info"),
     ]
 
 
