@@ -292,7 +292,10 @@ class Subscriptions(Protocol):
 
 class Sessions(Protocol):
     def open(self, connection: str, session: Session, limit: int) -> Sequence[str] | None:
-        """Register; None if done, else up to 50 connections that have held their places for half a minute."""
+        """Register, keeping a later session end that was known; None if done.
+
+        Otherwise up to 50 connections that have held their places for half a minute.
+        """
         ...
 
     def get(self, connection: str) -> Session | None: ...
@@ -302,6 +305,10 @@ class Sessions(Protocol):
         ...
 
     def extend(self, connection: str, session_ms: int) -> None: ...
+
+    def settled(self, connection: str) -> None:
+        """The client of a rebuilt session has subscribed again."""
+        ...
 
     def drop(self, connection: str) -> None:
         """Forget that it was registered, without ending it."""

@@ -304,8 +304,6 @@ class FakeSubscriptions:
         self._store.check("subscribe")
         if connection in self._store.tombstones:
             return None
-        if connection in self._store.sessions:
-            self._store.sessions[connection] = replace(self._store.sessions[connection], rebuilt=False)
         told, joined = [], []
         for name, coin in patterns.items():
             outcome = self._join(connection, name, coin, group, ends_ms, max_topics, since)
@@ -395,6 +393,9 @@ class FakeSessions:
             return sorted(settled, key=lambda name: (held[name], name))[:50]
         self._store.made_elsewhere.discard(connection)
         held[connection] = self._store.ending[connection] = session.ends_ms
+        known = self._store.sessions.get(connection)
+        if known and known.user == session.user:
+            session = replace(session, session_ms=max(known.session_ms, session.session_ms))
         self._store.sessions[connection] = session
         return None
 
@@ -414,6 +415,10 @@ class FakeSessions:
         self._store.sessions[connection] = replace(session, session_ms=session_ms)
         for name, group in self._store.subs[connection].items():
             self._store.groups[name][group][connection] = min(session_ms, session.ends_ms)
+
+    def settled(self, connection: str) -> None:
+        self._store.check("settled")
+        self._store.sessions[connection] = replace(self._store.sessions[connection], rebuilt=False)
 
     def drop(self, connection: str) -> None:
         self._store.check("drop")

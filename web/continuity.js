@@ -22,6 +22,8 @@ export class TopicTrack {
     this.gap = null; // {at, silent, tries}: since when something is missing
     this.replay = null; // {from, to, at}: what the last resume promised
     this.retired = [];
+    this.publishedAt = ""; // newest publication seen, whatever its epoch (RFC 3339 with milliseconds sorts as text)
+    this.doubtful = false; // whether a snapshot that is older than what was known began this epoch
   }
 
   /** The position to resume from: everything up to it was seen. Null before the first update. */
@@ -40,9 +42,14 @@ export class TopicTrack {
    * `opened`, `filled` (by itself), `recovered` (by a resume), `lost` or null.
    */
   apply(update, now) {
+    const older = update.published_at < this.publishedAt;
+    if (!older) this.publishedAt = update.published_at;
     if (this.epoch === null) return this.#start(update, "first");
     if (update.epoch !== this.epoch) {
-      if (this.retired.includes(update.epoch)) return verdict("old");
+      // A late frame cannot bring an epoch back; only if a late snapshot took us out of one does its next update.
+      if (this.retired.includes(update.epoch) && (older || update.snapshot || !this.doubtful)) return verdict("old");
+      if (older && !update.snapshot) return verdict("old");
+      this.doubtful = older;
       return this.#start(update, "epoch");
     }
     return update.snapshot ? this.#snapshot(update) : this.#live(update, now);

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 KEEP_S = 300
+RETRY_S = 10
 
 
 class SecretsManager:
@@ -22,15 +23,19 @@ class SecretsManager:
     def __init__(self, client: SecretsManagerClient, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._monotonic = monotonic
+        self._failed_at: dict[str, float] = {}
         self._kept: dict[str, tuple[float, list[str]]] = {}
 
     def values(self, secret_id: str, *, max_age_s: float = KEEP_S) -> Sequence[str]:
         kept = self._kept.get(secret_id)
         if kept and self._monotonic() - kept[0] < max_age_s:
             return kept[1]
+        if kept and self._monotonic() - self._failed_at.get(secret_id, -RETRY_S) < RETRY_S:
+            return kept[1]  # it is away: nobody is to wait for it at every token
         try:
             values = [value for stage in ("AWSCURRENT", "AWSPREVIOUS") if (value := self._read(secret_id, stage))]
         except StoreDownError:
+            self._failed_at[secret_id] = self._monotonic()
             if kept:
                 return kept[1]
             raise

@@ -14,6 +14,8 @@ def party_of(address: str) -> str:
         parsed = ip_address(address)
     except ValueError:
         return address[:64]
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, 64), strict=False))
     return str(parsed)

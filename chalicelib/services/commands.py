@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,7 +76,7 @@ class HandleCommand:
                 metrics.count("ValidationErrors", 1)
                 raise command.error
             reply = encode_reply(command_id, self._carry_out(connection, session, command))
-            if len(reply) > MAX_REPLY_BYTES:
+            if len(reply.encode()) > MAX_REPLY_BYTES:
                 raise TooLargeError("the reply is larger than a message may be: ask for less in one command")
             return reply
         except DefiStreamError as error:
@@ -103,7 +104,8 @@ class HandleCommand:
         except StoreDownError:
             self._sessions.drop(connection)  # to be missed once more
             raise
-        return session
+        # What this command does settles nothing: the notice is still on its way.
+        return replace(self._sessions.get(connection) or session, rebuilt=False)
 
     def _ask_to_resubscribe(self, connection: str) -> None:
         builder = JobBuilder(frame_bytes=32_768, posts_per_job=1)
@@ -126,6 +128,8 @@ class HandleCommand:
         result: dict[str, Any] = {}
         if isinstance(command, protocol.Subscribe):
             result = self._subscribe.run(connection, session, command)
+            if session.rebuilt:
+                self._sessions.settled(connection)
             if command.snapshot:
                 self._charge(connection, self._tiers[session.tier], result)
         elif isinstance(command, protocol.Unsubscribe):

@@ -37,6 +37,7 @@ class ProcessReport:
     """``failed`` are the ids of messages that must come again."""
 
     failed: set[str] = field(default_factory=set)
+    undecodable: set[str] = field(default_factory=set)
     observations: int = 0
     changes: int = 0
     poisoned: int = 0
@@ -83,7 +84,7 @@ class ProcessObservations:
                 observations.append(observation)
                 sources.append(message.id)
         report.observations = len(observations)
-        hopeless = set(report.failed)
+        hopeless = report.undecodable
         if observations:
             try:
                 self._publish(observations, sources, report)
@@ -102,6 +103,7 @@ class ProcessObservations:
         except PoisonError as error:
             log.error("message_undecodable", message_id=message.id, reason=str(error))
             report.failed.add(message.id)
+            report.undecodable.add(message.id)
             return []
         found = []
         for raw in records:

@@ -96,10 +96,11 @@ def test_after_a_failover_ingest_says_everything_again(redis_url, clock):
     store = Redis(redis_url)
     ingest = RedisIngestStore(store, now=clock)
     ingest.save_last_seen({"price:a": "1"})
-    ingest.save_feed_state("prices", FeedState(count=3))
+    at = clock()
+    ingest.save_feed_state("prices", FeedState({"url": "tag"}, next_poll=at, last_success=at, count=3, total=1e11))
     another_server(store)
     assert ingest.last_seen(["price:a"]) == [None]
-    assert ingest.feed_state("prices") == FeedState()
+    assert ingest.feed_state("prices") == FeedState(last_success=at, count=3, total=1e11)  # what the shrink check needs
 
 
 def test_a_wildcard_over_thousands_of_topics_is_read_in_parts(redis_url, clock):
@@ -176,3 +177,33 @@ def test_a_charge_is_paid_for_with_the_commands_that_follow(redis_url, clock):
     assert limits.take("k", 2, 10) == pytest.approx(6.0)
     clock.forward(seconds=6)
     assert limits.take("k", 2, 10) == 0
+
+
+def test_invented_coins_that_nobody_is_subscribed_to_are_not_polled(redis_url, clock):
+    store = Redis(redis_url)
+    ingest, subscriptions = RedisIngestStore(store, now=clock), RedisSubscriptions(store, now=clock)
+    ends_ms = int(clock().timestamp() * 1000) + HOUR_MS
+    wanted = {"group": Group(), "ends_ms": ends_ms, "max_topics": 1000, "snapshot": True, "since": {}}
+    invented = {f"price:x:0x{number:04}": f"x:0x{number:04}" for number in range(500)}
+    subscriptions.subscribe("c", invented, **wanted)
+    subscriptions.unsubscribe("c", [])
+    subscriptions.subscribe("d", {"price:base:0xa": "base:0xa"}, **wanted)
+    assert ingest.wanted_coins() == ["base:0xa"]
+    clock.forward(seconds=601)
+    ingest.wanted_coins()
+    assert store.call(lambda client: client.zcard("wanted")) == 1
+
+
+def test_a_refreshed_session_is_still_refreshed_after_a_failover(redis_url, clock):
+    store = Redis(redis_url)
+    sessions = RedisSessions(store, now=clock, tombstone_seconds=60)
+    now_ms = int(clock().timestamp() * 1000)
+    session = Session("u", "free", now_ms + HOUR_MS, now_ms + 2 * HOUR_MS)
+    sessions.open("c", session, 10)
+    sessions.extend("c", now_ms + 2 * HOUR_MS)
+    another_server(store)
+    assert sessions.get("c") is None
+    sessions.open("c", session, 10)  # as the authorizer knew it
+    found = sessions.get("c")
+    assert found is not None
+    assert found.session_ms == now_ms + 2 * HOUR_MS

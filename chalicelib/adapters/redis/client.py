@@ -89,7 +89,9 @@ class Redis:
         try:
             yield
         except (ReadOnlyError, MasterDownError) as error:
-            self._client.connection_pool.disconnect()  # the primary has moved: look it up and fence again
+            self._client.connection_pool.disconnect(
+                inuse_connections=False
+            )  # the primary has moved: look it up and fence again
             raise StoreDownError(f"Redis cannot serve: {type(error).__name__}") from error
         except OutOfMemoryError as error:
             raise StoreDownError("Redis is full") from error
@@ -101,7 +103,6 @@ class Redis:
             raise StoreDownError(f"Redis cannot be reached: {type(error).__name__}") from error
 
     def _renew(self) -> None:
-        now = self._monotonic()
-        if now - self._used_at > IDLE_S:
-            self._client.connection_pool.disconnect()
-        self._used_at = now
+        used_at, self._used_at = self._used_at, self._monotonic()
+        if self._used_at - used_at > IDLE_S:
+            self._client.connection_pool.disconnect(inuse_connections=False)

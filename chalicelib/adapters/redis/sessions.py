@@ -37,6 +37,9 @@ class RedisSessions:
     def extend(self, connection: str, session_ms: int) -> None:
         self._redis.run("extend", connection, session_ms)
 
+    def settled(self, connection: str) -> None:
+        self._redis.call(lambda client: client.hset(f"conn:{connection}", "rebuilt", "0"))
+
     def drop(self, connection: str) -> None:
         self._redis.call(lambda client: client.delete(f"conn:{connection}"))
 

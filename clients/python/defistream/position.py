@@ -59,13 +59,14 @@ class Run:
 class Position:
     """One topic's position. Guarantees: ``accept`` is true once for each (epoch, offset)."""
 
-    __slots__ = ("_former", "_published_at", "_run", "epoch")
+    __slots__ = ("_doubtful", "_former", "_published_at", "_run", "epoch")
 
     def __init__(self, epoch: str | None = None, offset: int | None = None) -> None:
         self.epoch = epoch
         self._run = Run(offset)
         self._run.newest = self._run.base = -1 if offset is None else offset
         self._former: dict[str, Run] = {}
+        self._doubtful = False  # whether the epoch was begun by a snapshot that is older than what was known
         self._published_at: datetime | None = None  # the newest seen, whatever its epoch
 
     @property
@@ -91,15 +92,18 @@ class Position:
 
         An epoch that was left never comes back by itself, so a late frame of it is left out. Of one that was never
         seen, a live update must be published later than what is known; a snapshot need not, since a server that was
-        restored shows an older value as the present one.
+        restored shows an older value as the present one. If it was but a late one, the next live update of the epoch
+        before it goes back there.
         """
         if update.epoch != self.epoch:
-            if update.epoch in self._former:
+            older = self._published_at is not None and update.published_at <= self._published_at
+            if update.epoch in self._former and (older or update.snapshot or not self._doubtful):
                 return False
-            if not update.snapshot and self._published_at is not None and update.published_at <= self._published_at:
+            if older and not update.snapshot:
                 return False
             began = self.epoch is not None
             self._switch(update.epoch)
+            self._doubtful = older
             if began and self.floor is None and not update.snapshot:
                 self._run.floor = 0  # the new epoch may have begun with updates that we did not get
         run = self._run
@@ -125,6 +129,7 @@ class Position:
         """Begin again at the server's position: nothing up to ``offset`` is due, but its snapshot if announced."""
         if epoch != self.epoch:
             self._switch(epoch)
+        self._doubtful = False
         run = self._run
         run.base = max(run.base, offset - 1 if snapshot else offset)
         run.expected = -1

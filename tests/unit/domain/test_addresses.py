@@ -11,6 +11,7 @@ from chalicelib.domain.addresses import party_of, viewer_of
         ("198.51.100.10", "198.51.100.10"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("::ffff:198.51.100.10", "198.51.100.10"),
         ("nonsense", "nonsense"),
         ("x" * 500, "x" * 64),
     ],

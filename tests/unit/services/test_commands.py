@@ -266,3 +266,10 @@ def test_a_client_is_told_to_subscribe_again_until_it_does(rig):
     rig.ask("subscribe", topics=["price:base:0xabc"])
     rig.ask("ping")
     assert len(rig.jobs.messages("c")) == 2
+
+
+def test_what_a_client_subscribes_to_before_it_knows_of_its_loss_settles_nothing(rig):
+    rig.store.sessions.clear()
+    rig.ask("subscribe", topics=["price:base:0xabc"])
+    rig.ask("ping")
+    assert len(rig.jobs.messages("c")) == 2

@@ -1,7 +1,14 @@
--- The coins that somebody wants polled, those wanted longest first. ARGV: now_ms, grace_ms, most.
--- One that nobody is subscribed to any more is forgotten after the grace, which a reconnect must fit in.
+-- The coins that somebody is subscribed to beyond those that are always polled, those wanted longest first.
+-- ARGV: now_ms, grace_ms, most. One that nobody is subscribed to keeps its place for the grace, so that a reconnect does
+-- not lose it, but is not polled meanwhile.
 local now, grace, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-for _, coin in ipairs(redis.call('ZRANGEBYSCORE', 'coins', '-inf', now - grace)) do
-  if redis.call('EXISTS', 'groups:price:' .. coin) == 0 then redis.call('ZREM', 'coins', coin) end
+local found = {}
+local flat = redis.call('ZRANGE', 'wanted', 0, -1, 'WITHSCORES')
+for i = 1, #flat, 2 do
+  if redis.call('EXISTS', 'groups:price:' .. flat[i]) == 1 then
+    if #found < most then found[#found + 1] = flat[i] end
+  elseif tonumber(flat[i + 1]) <= now - grace then
+    redis.call('ZREM', 'wanted', flat[i])
+  end
 end
-return redis.call('ZRANGE', 'coins', 0, most - 1)
+return found

@@ -15,6 +15,8 @@ if redis.call('PEXPIRETIME', conns) < ends + 60000 then
   redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
 end
 local gen = redis.call('HGET', 'fence', 'generation') or ''
+local kept = redis.call('HMGET', 'conn:' .. connection, 'user', 'session')
+if kept[1] == user and tonumber(kept[2]) > tonumber(session) then session = kept[2] end -- it was refreshed
 redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session, 'gen', gen, 'rebuilt', ARGV[8])
 redis.call('PEXPIREAT', 'conn:' .. connection, ARGV[5])
 return {1}

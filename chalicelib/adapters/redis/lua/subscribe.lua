@@ -10,9 +10,6 @@ local max_topics, group, snapshot = tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
 local subs = 'subs:' .. connection
 if redis.call('EXISTS', 'tomb:' .. connection) == 1 then return {'gone', {}, {}} end
 local gen = generation(token)
-if redis.call('HGET', 'conn:' .. connection, 'rebuilt') == '1' then
-  redis.call('HSET', 'conn:' .. connection, 'rebuilt', '0')
-end
 local rate, rung = string.match(group, '^(%d+)|([%d.]*)|')
 
 -- A session may be extended after its end, up to the end of its connection: what it wants is kept until then.
@@ -20,6 +17,11 @@ local keep = math.max(ends, tonumber(redis.call('HGET', 'conn:' .. connection, '
 
 local since, last = {}, 8 + 1 + 2 * tonumber(ARGV[8])
 for i = last, #ARGV, 3 do since[ARGV[i]] = {ARGV[i + 1], tonumber(ARGV[i + 2])} end
+
+-- A coin to poll from now on; beyond so many wishes at once nobody is helped by one more.
+local function want(coin)
+  if redis.call('ZCARD', 'wanted') < 20000 then redis.call('ZADD', 'wanted', 'NX', now, coin) end
+end
 
 local function leave(name, old)
   local key = 'group:' .. name .. '|' .. old
@@ -85,7 +87,7 @@ for i = 9, last - 1, 2 do
     status = 'unknown'
   else
     if is_new then count = count + 1 end
-    if coin ~= '' and coin ~= '-' then redis.call('ZADD', 'coins', 'NX', now, coin) end
+    if coin ~= '' and coin ~= '-' then want(coin) end
     join(name)
     if not is_wild then read(name) end
   end
