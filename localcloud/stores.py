@@ -113,9 +113,10 @@ class PostgresServer:
             shutil.chown(self._directory, self._user)
         data, log = self._directory / "data", self._directory / "postgres.log"
         initdb = (str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
-        made = await Child.start("initdb", (*initdb, "-E", "UTF8", "--locale=C"), log=log, user=self._user)
-        if await made.wait():
-            raise RuntimeError(f"initdb failed:\n{made.tail()}")
+        # Ours to stop too: a start may be given up while it still writes.
+        self._child = await Child.start("initdb", (*initdb, "-E", "UTF8", "--locale=C"), log=log, user=self._user)
+        if await self._child.wait():
+            raise RuntimeError(f"initdb failed:\n{self._child.tail()}")
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
