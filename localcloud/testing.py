@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 
 from chalicelib.adapters.sns import SnsPublisher
 from chalicelib.domain.observations import Observation, observation_id
@@ -23,8 +24,11 @@ class LocalCloud(cloud.LocalCloud):
 
     async def publish(self, observations: Sequence[Observation]) -> int:
         """Through the real topic: SNS, queue, process, queue, deliver, gateway, socket."""
-        publisher = SnsPublisher(self.aws.client("sns"), self.outputs["ObservationsTopicArn"])
-        return await asyncio.to_thread(publisher.publish, observations)
+        return await asyncio.to_thread(self._publisher.publish, observations)
+
+    @cached_property
+    def _publisher(self) -> SnsPublisher:
+        return SnsPublisher(self.aws.client("sns"), self.outputs["ObservationsTopicArn"])
 
 
 def observation(topic: str, value: str | Decimal, at: datetime | None = None) -> Observation:
