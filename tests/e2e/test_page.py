@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import uplot
+from playwright import async_api as playwright
 
 from tests.e2e import chromium
 from tests.e2e.fake_server import FakeServer
-
-playwright = pytest.importorskip("playwright.async_api", reason="the page's tests need playwright")
-uplot = pytest.importorskip("uplot", reason="the page's charting library is not installed")
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), chromium.needed]
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright import async_api as playwright
 
 from localcloud.testing import LocalCloud
 from tests.e2e import chromium
-
-playwright = pytest.importorskip("playwright.async_api", reason="the page's tests need playwright")
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), chromium.needed]
 
