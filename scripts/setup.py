@@ -1,4 +1,4 @@
-"""Prepare .venv: the project's packages, and ministack in an environment of its own (it pins botocore).
+"""Prepare .venv: the project's packages, and in environments of their own ministack and checkov (they pin botocore).
 
 Run by `make setup` with the machine's Python; needs nothing but the standard library. A second run sees that nothing
 has changed and ends at once.
@@ -15,8 +15,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 MINISTACK = VENV / "ministack"
+CHECKS = VENV / "checks"
 STAMP = VENV / "setup.sha256"
-WANTED = ("requirements.txt", "requirements-dev.txt", "requirements-ministack.txt", "constraints.txt")
+WANTED = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-ministack.txt",
+    "requirements-checks.txt",
+    "constraints.txt",
+)
 OLDEST = (3, 11)
 
 
@@ -69,12 +76,14 @@ def main() -> int:
     wanted = fingerprint()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return 0
-    say("Setting up (once; two minutes on a usual line)")
-    python = environment(VENV, "1/4 environment")
+    say("Setting up (once; three minutes on a usual line)")
+    python = environment(VENV, "1/6 environment")
     install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    run("2/4 packages", [python, *install, "-c", "constraints.txt", "-r", "requirements-dev.txt"])
-    ministack = environment(MINISTACK, "3/4 environment of the AWS emulator")
-    run("4/4 AWS emulator", [ministack, *install, "-r", "requirements-ministack.txt"])
+    run("2/6 packages", [python, *install, "-c", "constraints.txt", "-r", "requirements-dev.txt"])
+    ministack = environment(MINISTACK, "3/6 environment of the AWS emulator")
+    run("4/6 AWS emulator", [ministack, *install, "-r", "requirements-ministack.txt"])
+    checks = environment(CHECKS, "5/6 environment of the template's checkers")
+    run("6/6 template's checkers", [checks, *install, "-r", "requirements-checks.txt"])
     STAMP.write_text(wanted)
     say("Set up.")
     return 0
