@@ -1,0 +1,45 @@
+"""A cold start loads what its function needs: the database's libraries take longer than all the rest."""
+
+import subprocess
+import sys
+
+from chalicelib.settings import _REQUIRED
+
+HEAVY = ("sqlalchemy", "alembic", "psycopg", "mako")
+PARTS = [
+    "ingest",
+    "process",
+    "conflation",
+    "deliver",
+    "authorize_connection",
+    "sessions",
+    "commands",
+    "tokens",
+    "catalogue",
+    "health",
+    "rotate_secret",
+]
+
+
+def loaded(statement: str, modules: tuple[str, ...]) -> set[str]:
+    """Which of ``modules`` a new Python has loaded after ``statement``."""
+    env = {name: "https://x" if name.endswith("URL") else "us-east-1" for name in _REQUIRED}
+    env |= {"REDIS_URL": "redis://127.0.0.1:1/0", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    env |= {"DATABASE_HOST": "db", "DATABASE_NAME": "defi_stream", "DATABASE_SECRET_ID": "owner"}
+    script = f"import sys\n{statement}\nprint(' '.join(name for name in {modules!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_switchboard_loads_none_of_it():
+    assert loaded("import app", (*HEAVY, "boto3", "redis")) == set()
+
+
+def test_no_function_but_migrate_loads_it():
+    asked = "; ".join(f"container.{part}" for part in PARTS)
+    assert loaded(f"import app; container = app.container(); {asked}", HEAVY) == set()
+
+
+def test_migrate_does():
+    """So that the test above would see it."""
+    assert loaded("import app; app.container().migrate_schema", HEAVY) >= {"sqlalchemy", "alembic"}
