@@ -9,8 +9,8 @@ from typing import Any
 
 from chalice import Chalice, Rate
 
-from chalicelib.container import container
-from chalicelib.handlers import authorizer, queues, schedules, websocket
+from chalicelib.container import container, custom_resources
+from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, websocket
 from chalicelib.handlers.rest import v1
 
 app = Chalice(app_name="defi-stream")
@@ -66,3 +66,13 @@ def deliver(event: Any) -> dict[str, Any]:
 @app.on_sqs_message(queue="gone", batch_size=10)
 def prune(event: Any) -> dict[str, Any]:
     return queues.prune(event, container().sessions)
+
+
+@app.lambda_function()
+def rotate(event: dict[str, Any], context: Any) -> None:
+    rotation.rotate(event, context, container().rotate_secret)
+
+
+@app.lambda_function()
+def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return migration.migrate(event, context, lambda: container().migrate_schema, custom_resources())

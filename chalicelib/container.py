@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.errors import SettingsError
 from chalicelib.settings import Settings, from_env
 from chalicelib.telemetry import log
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+
     from chalicelib.adapters.connections import ConnectionsClient
+    from chalicelib.adapters.edge import CloudFrontEdge
     from chalicelib.adapters.redis.catalogue import RedisCatalogue
     from chalicelib.adapters.redis.client import Redis
     from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
     from chalicelib.adapters.secrets import SecretsManager
     from chalicelib.adapters.sqs import Queue, SqsJobQueue, SqsTickQueue
+    from chalicelib.ports import CustomResources, Source
     from chalicelib.services.authorize import AuthorizeConnection
     from chalicelib.services.commands import HandleCommand
     from chalicelib.services.conflation import Conflation
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from chalicelib.services.health import CheckHealth
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.process import ProcessObservations
+    from chalicelib.services.rotation import RotateSecret
+    from chalicelib.services.schema import MigrateSchema
     from chalicelib.services.sessions import ManageSessions
     from chalicelib.services.tokens import Tokens
 
@@ -48,23 +55,13 @@ class Container:
 
     @cached_property
     def ingest(self) -> Ingest:
-        from chalicelib.adapters.defillama import DefiLlama
         from chalicelib.adapters.redis.ingest import RedisIngestStore
         from chalicelib.adapters.sns import SnsPublisher
         from chalicelib.services.ingest import Ingest
 
         settings = self.settings
-        source = DefiLlama(
-            api_url=settings.defillama_api_url,
-            coins_url=settings.defillama_coins_url,
-            stablecoins_url=settings.defillama_stablecoins_url,
-            yields_url=settings.defillama_yields_url,
-            timeout_s=settings.source_timeout_s,
-            coins_per_request=settings.coins_per_request,
-            yield_min_tvl_usd=settings.yield_min_tvl_usd,
-        )
         return Ingest(
-            source=source,
+            source=self.source,
             store=RedisIngestStore(self.redis, now=utc_now),
             publisher=SnsPublisher(self._client("sns"), settings.observations_topic_arn),
             coins=settings.coins,
@@ -126,7 +123,7 @@ class Container:
             secrets=self.secrets,
             tiers=self.settings.tiers,
             allowed_origins=self.settings.allowed_origins,
-            origin_secret_id=self.settings.origin_secret_id,
+            origin_secret_ids=self.settings.origin_secret_ids,
         )
 
     @cached_property
@@ -197,13 +194,79 @@ class Container:
 
         return CheckHealth(store=RedisIngestStore(self.redis, now=utc_now), now=utc_now)
 
+    @cached_property
+    def rotate_secret(self) -> RotateSecret:
+        from chalicelib.adapters.secrets import SecretsManagerVersions
+        from chalicelib.services.rotation import RotateSecret, origin_secrets
+
+        return RotateSecret(
+            versions=SecretsManagerVersions(self._patient_client("secretsmanager")),
+            edge=lambda: self.edge,
+            token_secret_id=self.settings.token_secret_id,
+            origin_secrets=origin_secrets(self.settings.origin_secret_ids),
+        )
+
+    @cached_property
+    def migrate_schema(self) -> MigrateSchema:
+        from chalicelib.adapters.postgres import Postgres
+        from chalicelib.adapters.schema import AlembicSchema
+        from chalicelib.services.schema import MigrateSchema
+
+        settings = self.settings
+        if not settings.database_host:
+            raise SettingsError("bad settings: DATABASE_HOST is missing")
+        postgres = Postgres(
+            host=settings.database_host,
+            port=settings.database_port,
+            name=settings.database_name,
+            sslmode=settings.database_sslmode,
+            secrets=self.secrets,
+            secret_id=settings.database_secret_id,
+        )
+        return MigrateSchema(schema=AlembicSchema(postgres))
+
     # --- what those share ---
+
+    @cached_property
+    def source(self) -> Source:
+        from chalicelib.adapters.defillama import DefiLlama
+
+        settings = self.settings
+        at = partial(
+            DefiLlama,
+            timeout_s=settings.source_timeout_s,
+            coins_per_request=settings.coins_per_request,
+            yield_min_tvl_usd=settings.yield_min_tvl_usd,
+        )
+        if settings.defillama_secret_id:
+            from chalicelib.adapters.defillama.pro import ProSource
+
+            return ProSource(
+                key=lambda: self.secrets.values(settings.defillama_secret_id)[0], make=lambda urls: at(**urls)
+            )
+        return at(
+            api_url=settings.defillama_api_url,
+            coins_url=settings.defillama_coins_url,
+            stablecoins_url=settings.defillama_stablecoins_url,
+            yields_url=settings.defillama_yields_url,
+        )
 
     @cached_property
     def redis(self) -> Redis:
         from chalicelib.adapters.redis.client import Redis
 
-        return Redis(self.settings.redis_url)
+        settings = self.settings
+        if not settings.redis_user:
+            return Redis(settings.redis_url)
+        from chalicelib.adapters.redis.iam import IamCredentials
+
+        signed = IamCredentials(
+            user=settings.redis_user,
+            group=settings.redis_group,
+            region=settings.region,
+            credentials=self._frozen_credentials,
+        )
+        return Redis(settings.redis_url, credentials=signed)
 
     @cached_property
     def stream(self) -> RedisStream:
@@ -263,6 +326,17 @@ class Container:
         return SecretsManager(self._client("secretsmanager"))
 
     @cached_property
+    def edge(self) -> CloudFrontEdge:
+        from chalicelib.adapters.edge import CloudFrontEdge
+
+        return CloudFrontEdge(
+            cloudfront=self._patient_client("cloudfront"),
+            wafv2=self._patient_client("wafv2"),
+            distribution_id=self.settings.distribution_id,
+            web_acl_arn=self.settings.origin_web_acl_arn,
+        )
+
+    @cached_property
     def jobs(self) -> SqsJobQueue:
         from chalicelib.adapters.sqs import SqsJobQueue
 
@@ -285,6 +359,16 @@ class Container:
 
         return boto3.Session(region_name=self.settings.region)
 
+    def _frozen_credentials(self) -> ReadOnlyCredentials:
+        """Those of now: Lambda's are temporary. Raises botocore's NoCredentialsError."""
+        from botocore.exceptions import NoCredentialsError
+
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
+        return frozen
+
     @cache  # noqa: B019 - one container a process, which lives as long as it
     def _client(self, service: str) -> Any:
         from botocore.config import Config
@@ -293,8 +377,22 @@ class Container:
         quick = Config(connect_timeout=1, read_timeout=2.5, retries={"mode": "standard", "total_max_attempts": 2})
         return self._session.client(service, config=quick)
 
+    def _patient_client(self, service: str) -> Any:
+        """For what nobody waits for: a change of a distribution or a web ACL may take seconds."""
+        from botocore.config import Config
+
+        patient = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
+        return self._session.client(service, config=patient)
+
 
 @cache
 def container() -> Container:
     """The process's container. Raises SettingsError on first use if a variable is wrong."""
     return Container(from_env(os.environ))
+
+
+def custom_resources() -> CustomResources:
+    """Needs no settings: CloudFormation must be told when they are wrong."""
+    from chalicelib.adapters.cloudformation import CloudFormation
+
+    return CloudFormation()

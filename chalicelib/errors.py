@@ -22,6 +22,8 @@ DefiStreamError
 ├── TemporaryError          5000  ours: retry with backoff
 │   └── StoreDownError      5001
 ├── SettingsError           a deployment's variables are wrong: names every bad one
+├── RotationError           a secret cannot be rotated, or not yet: the reason is for the operator
+├── SchemaError             the database's schema could not be changed, and was not
 ├── SourceError             DefiLlama answered with something that cannot be used
 └── PoisonError             a queue record that no retry can cure
 
@@ -128,6 +130,14 @@ class StoreDownError(TemporaryError):
 
 class SettingsError(DefiStreamError):
     name = "settings"
+
+
+class RotationError(DefiStreamError):
+    name = "rotation"
+
+
+class SchemaError(DefiStreamError):
+    name = "schema"
 
 
 class SourceError(DefiStreamError):

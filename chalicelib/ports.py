@@ -366,7 +366,93 @@ class Secrets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """What a secret's versions are labelled: version → its labels."""
+
+    rotates: bool  # rotation is turned on
+    labels: Mapping[str, Set[str]]
+
+    @property
+    def current(self) -> str | None:
+        return next((version for version, labels in self.labels.items() if "AWSCURRENT" in labels), None)
+
+    @property
+    def pending(self) -> str | None:
+        """The version that a rotation has begun and not ended."""
+        return next(
+            (
+                version
+                for version, labels in self.labels.items()
+                if "AWSPENDING" in labels and "AWSCURRENT" not in labels
+            ),
+            None,
+        )
+
+
+class SecretVersions(Protocol):
+    """A secret while it is rotated. All methods raise StoreDownError."""
+
+    def state(self, secret_id: str) -> SecretState: ...
+
+    def value(self, secret_id: str, version: str) -> str | None:
+        """None if this version has no value yet."""
+        ...
+
+    def put(self, secret_id: str, version: str, value: str) -> None:
+        """Give a pending version its value."""
+        ...
+
+    def promote(self, secret_id: str, version: str, *, instead_of: str | None) -> None:
+        """Make a version the current one; the one that was is the previous one then."""
+        ...
+
+
+class Edge(Protocol):
+    """The header that our CDN sends to origins. All methods raise StoreDownError."""
+
+    def send(self, header: str, value: str) -> None:
+        """Have it sent with this value, and have the origins' web ACL accept it. Takes minutes to reach every place."""
+        ...
+
+    def sends(self, header: str, value: str) -> bool:
+        """Whether every place sends this value and the web ACL accepts it."""
+        ...
+
+
 class Catalogue(Protocol):
     def topics(self, pattern: str, *, cursor: int, limit: int) -> tuple[Sequence[tuple[str, str, str]], int]:
         """(topic, value, observed_at) of topics that match, and the next cursor (0: no more)."""
+        ...
+
+
+# --- the database's schema --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The revision before and now (None: an empty database); ``ahead``: newer than was asked for, and left so."""
+
+    before: str | None
+    after: str | None
+    ahead: bool = False
+
+
+class Schema(Protocol):
+    """The schema as a line of revisions. ``deadline`` is of ``time.monotonic()``."""
+
+    def head(self) -> str:
+        """The newest revision of this package."""
+        ...
+
+    def current(self, *, deadline: float) -> str | None: ...
+
+    def upgrade(self, target: str, *, deadline: float) -> Migration:
+        """Forwards to ``target``, all of it or nothing. Raises SchemaError."""
+        ...
+
+
+class CustomResources(Protocol):
+    def answer(self, url: str, body: Mapping[str, object]) -> None:
+        """Tell CloudFormation what became of its request. Raises StoreDownError if it did not take the answer."""
         ...

@@ -77,15 +77,27 @@ class Settings:
     keys_table: str
     token_secret_id: str
 
+    database_host: str = ""  # these, without a default, only where the schema is changed
+    database_port: int = 5432
+    database_name: str = ""
+    database_secret_id: str = ""  # JSON with username and password
+    database_sslmode: str = "verify-full"
+
     version: str = "dev"
     log_level: str = "INFO"
-    origin_secret_id: str = ""  # empty: callers need no x-origin-verify header
+    redis_user: str = ""  # with redis_group: log in by IAM, as this user of that replication group; empty: no login
+    redis_group: str = ""
+    origin_secret_a_id: str = ""  # with b: callers must send one of the headers x-origin-verify-a and -b; empty: none
+    origin_secret_b_id: str = ""
     allowed_origins: tuple[str, ...] = ()  # empty: a browser page of any origin may connect
+    distribution_id: str = ""  # these two only where secrets are rotated
+    origin_web_acl_arn: str = ""
 
     defillama_api_url: str = "https://api.llama.fi"
     defillama_coins_url: str = "https://coins.llama.fi"
     defillama_stablecoins_url: str = "https://stablecoins.llama.fi"
     defillama_yields_url: str = "https://yields.llama.fi"
+    defillama_secret_id: str = ""  # holds a Pro key; empty: the free API, at the URLs above
     coins: tuple[str, ...] = tuple(DEFAULT_COINS.split(","))
     yield_min_tvl_usd: Decimal = Decimal("1000000")
     coins_per_request: int = 50
@@ -109,6 +121,11 @@ class Settings:
     deliver_posts_per_s: int = 700  # of one worker: 10 workers stay under 70 % of 10,000 a second
     deliver_attempts: int = 8
 
+    @property
+    def origin_secret_ids(self) -> tuple[str, ...]:
+        """Of x-origin-verify-a and -b, in this order; none if callers need not send them."""
+        return tuple(filter(None, (self.origin_secret_a_id, self.origin_secret_b_id)))
+
 
 def _csv(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -130,6 +147,12 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _sslmode(text: str) -> str:
+    if text not in ("verify-full", "require", "disable"):
+        raise ValueError("must be verify-full, require or disable")
+    return text
+
+
 _REQUIRED = (
     "STAGE",
     "AWS_REGION",
@@ -148,12 +171,23 @@ _REQUIRED = (
 _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "VERSION": str,
     "LOG_LEVEL": _level,
-    "ORIGIN_SECRET_ID": str,
+    "REDIS_USER": str,
+    "REDIS_GROUP": str,
+    "DATABASE_HOST": str,
+    "DATABASE_PORT": _positive(int),
+    "DATABASE_NAME": str,
+    "DATABASE_SECRET_ID": str,
+    "DATABASE_SSLMODE": _sslmode,
+    "ORIGIN_SECRET_A_ID": str,
+    "ORIGIN_SECRET_B_ID": str,
     "ALLOWED_ORIGINS": _csv,
+    "DISTRIBUTION_ID": str,
+    "ORIGIN_WEB_ACL_ARN": str,
     "DEFILLAMA_API_URL": str,
     "DEFILLAMA_COINS_URL": str,
     "DEFILLAMA_STABLECOINS_URL": str,
     "DEFILLAMA_YIELDS_URL": str,
+    "DEFILLAMA_SECRET_ID": str,
     "COINS": _csv,
     "YIELD_MIN_TVL_USD": Decimal,
     "COINS_PER_REQUEST": _positive(int),
@@ -167,6 +201,28 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "DELIVER_POSTS_PER_S": _positive(int),
     "DELIVER_ATTEMPTS": _positive(int),
 }
+
+
+def _redis_login(env: Mapping[str, str]) -> list[str]:
+    """What is wrong with the login to Redis."""
+    if bool(env.get("REDIS_USER")) != bool(env.get("REDIS_GROUP")):
+        return ["REDIS_USER and REDIS_GROUP go together: set both or neither"]
+    if env.get("REDIS_USER") and not env.get("REDIS_URL", "").startswith("rediss://"):
+        return ["REDIS_URL must be rediss:// where REDIS_USER logs in by IAM: a token is a password"]
+    return []
+
+
+def _pairs(env: Mapping[str, str]) -> list[str]:
+    """Which variables came without the one that they need."""
+    pairs = (("ORIGIN_SECRET_A_ID", "ORIGIN_SECRET_B_ID"), ("DISTRIBUTION_ID", "ORIGIN_WEB_ACL_ARN"))
+    return [f"{a} and {b} go together: set both or neither" for a, b in pairs if bool(env.get(a)) != bool(env.get(b))]
+
+
+def _database(env: Mapping[str, str]) -> list[str]:
+    """Which of the variables that lead to PostgreSQL are missing while others are there."""
+    names = ("DATABASE_HOST", "DATABASE_NAME", "DATABASE_SECRET_ID")
+    missing = [name for name in names if not env.get(name)]
+    return [f"{name} is missing" for name in missing] if len(missing) < len(names) else []
 
 
 def from_env(env: Mapping[str, str]) -> Settings:
@@ -184,6 +240,7 @@ def from_env(env: Mapping[str, str]) -> Settings:
             values[name.lower()] = convert(env[name])
         except (ValueError, ArithmeticError) as error:
             bad.append(f"{name}={env[name]!r} is wrong: {error}")
+    bad += _redis_login(env) + _pairs(env) + _database(env)
     if bad:
         raise SettingsError("bad settings: " + "; ".join(bad))
     return Settings(**values)

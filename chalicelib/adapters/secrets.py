@@ -1,4 +1,4 @@
-"""ports.Secrets on Secrets Manager; kept for five minutes, so that a rotation is seen soon and calls stay few."""
+"""Secrets Manager: values kept for five minutes, so that a rotation is seen soon and calls stay few; and versions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import StoreDownError
+from chalicelib.ports import SecretState
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -51,3 +52,49 @@ class SecretsManager:
             return None
         except (BotoCoreError, ClientError) as error:
             raise StoreDownError("Secrets Manager cannot be read") from error
+
+
+class SecretsManagerVersions:
+    """ports.SecretVersions. Nothing is kept: each step of a rotation looks anew."""
+
+    def __init__(self, client: SecretsManagerClient) -> None:
+        self._client = client
+
+    def state(self, secret_id: str) -> SecretState:
+        try:
+            found = self._client.describe_secret(SecretId=secret_id)
+        except (BotoCoreError, ClientError) as error:
+            raise _down("described", error) from None
+        labels = {version: frozenset(each) for version, each in found.get("VersionIdsToStages", {}).items()}
+        return SecretState(rotates=found.get("RotationEnabled", False), labels=labels)
+
+    def value(self, secret_id: str, version: str) -> str | None:
+        try:
+            return self._client.get_secret_value(SecretId=secret_id, VersionId=version).get("SecretString")
+        except self._client.exceptions.ResourceNotFoundException:
+            return None
+        except (BotoCoreError, ClientError) as error:
+            raise _down("read", error) from None
+
+    def put(self, secret_id: str, version: str, value: str) -> None:
+        try:
+            self._client.put_secret_value(
+                SecretId=secret_id, ClientRequestToken=version, SecretString=value, VersionStages=["AWSPENDING"]
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise _down("written", error) from None
+
+    def promote(self, secret_id: str, version: str, *, instead_of: str | None) -> None:
+        removed = {} if instead_of is None else {"RemoveFromVersionId": instead_of}
+        try:
+            self._client.update_secret_version_stage(
+                SecretId=secret_id, VersionStage="AWSCURRENT", MoveToVersionId=version, **removed
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise _down("promoted", error) from None
+
+
+def _down(done: str, error: BotoCoreError | ClientError) -> StoreDownError:
+    """Only the cause's name: botocore quotes values that it refuses, and here they are secrets."""
+    cause = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    return StoreDownError(f"a secret could not be {done}: {cause}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from chalicelib.domain.origin import ORIGIN_HEADERS
 from chalicelib.errors import AuthenticationError, NotAllowedError
 from chalicelib.telemetry import invocation
 
@@ -27,7 +28,7 @@ def authorize(event: dict[str, Any], service: AuthorizeConnection) -> dict[str, 
                 token=query.get("token"),
                 api_key=headers.get("x-api-key"),
                 origin=headers.get("origin"),
-                origin_verify=headers.get("x-origin-verify"),
+                origin_verify=[headers.get(name, "") for name in ORIGIN_HEADERS],
             )
         except AuthenticationError as error:
             structlog.get_logger().info("handshake_refused", reason=error.name)

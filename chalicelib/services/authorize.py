@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from chalicelib.errors import AuthenticationError, NotAllowedError
 from chalicelib.ports import Identity, Secrets
-from chalicelib.services.tokens import Tokens
+from chalicelib.services.tokens import KEYS_KEPT_S, KEYS_RENEWED_S, Tokens
 from chalicelib.settings import Tier
 
 
 class AuthorizeConnection:
-    """Decide a handshake by token or API key, origin, and the header that only our CDN sends."""
+    """Decide a handshake by token or API key, origin, and the headers that only our CDN sends.
+
+    Guarantees: whoever sends one of the two headers with a live value is let in, so that a rotation of one secret at a
+    time refuses nobody; a caller with bad values costs at most one reading of the secrets in ten seconds.
+    """
 
     def __init__(
         self,
@@ -21,17 +25,22 @@ class AuthorizeConnection:
         secrets: Secrets,
         tiers: Mapping[str, Tier],
         allowed_origins: Sequence[str],
-        origin_secret_id: str,
+        origin_secret_ids: Sequence[str],
     ) -> None:
         self._tokens = tokens
         self._secrets = secrets
         self._tiers = tiers
         self._allowed_origins = allowed_origins
-        self._origin_secret_id = origin_secret_id
+        self._origin_secret_ids = origin_secret_ids
 
-    def run(self, *, token: str | None, api_key: str | None, origin: str | None, origin_verify: str | None) -> Identity:
-        """Raises AuthenticationError (401), NotAllowedError (403) or StoreDownError (500: try again)."""
-        if self._origin_secret_id and not self._came_through_the_edge(origin_verify or ""):
+    def run(
+        self, *, token: str | None, api_key: str | None, origin: str | None, origin_verify: Sequence[str]
+    ) -> Identity:
+        """``origin_verify`` are the values of ORIGIN_HEADERS, "" where one was not sent.
+
+        Raises AuthenticationError (401), NotAllowedError (403) or StoreDownError (500: try again).
+        """
+        if self._origin_secret_ids and not self._came_through_the_edge(origin_verify):
             raise NotAllowedError("connect through the public address")
         if origin is not None and self._allowed_origins and origin not in self._allowed_origins:
             raise NotAllowedError("pages of this origin may not connect")
@@ -45,6 +54,10 @@ class AuthorizeConnection:
             raise NotAllowedError("this tier has no streaming")
         return identity
 
-    def _came_through_the_edge(self, header: str) -> bool:
-        live = self._secrets.values(self._origin_secret_id)
-        return any(hmac.compare_digest(header.encode(), value.encode()) for value in live)
+    def _came_through_the_edge(self, headers: Sequence[str]) -> bool:
+        return any(
+            hmac.compare_digest(header.encode(), value.encode())
+            for max_age_s in (KEYS_KEPT_S, KEYS_RENEWED_S)  # a value that is sent may be newer than those kept
+            for secret_id, header in zip(self._origin_secret_ids, headers, strict=True)
+            for value in self._secrets.values(secret_id, max_age_s=max_age_s)
+        )

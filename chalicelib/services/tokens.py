@@ -18,6 +18,7 @@ AUDIENCE = "defi-stream"
 MAX_TOKEN_LENGTH = 2048
 KEYS_KEPT_S = 300.0
 KEYS_RENEWED_S = 10.0
+KEYS_UNUSED_S = 2 * KEYS_RENEWED_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,9 @@ class IssuedToken:
 class Tokens:
     """Issue and redeem tokens, and look up API keys.
 
-    Guarantees: a token is redeemed at most once, and for two signing keys while they rotate; nothing that is said in
-    an error tells whether a key exists.
+    Guarantees: a token is redeemed at most once, and for two signing keys while they rotate; while they do, no token is
+    refused for being signed by a key that its reader has yet to read; forged tokens make us read the secret at most
+    once in ten seconds; nothing that is said in an error tells whether a key exists.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Tokens:
         self._session_seconds = session_seconds
         self._anonymous_per_minute = anonymous_per_minute
         self._now = now
+        self._newest: tuple[str, datetime] | None = None  # the newest signing key, and when it was first seen
 
     def issue(self, *, api_key: str | None, address: str) -> IssuedToken:
         """A token for a key's owner, or an anonymous one for an address.
@@ -79,8 +82,20 @@ class Tokens:
             "exp": expires_at,
             "jti": secrets.token_hex(12),
         }
-        key = self._secrets.values(self._secret_id)[0]
-        return IssuedToken(jwt.encode(claims, key, algorithm=ALGORITHM), expires_at, tier)
+        token = jwt.encode(claims, self._signing_key(now), algorithm=ALGORITHM)
+        return IssuedToken(token, expires_at, tier)
+
+    def _signing_key(self, now: datetime) -> str:
+        """The newest key, or the one before while others may not read the newest yet.
+
+        They read again when they meet an unknown signature, but not if they did so within KEYS_RENEWED_S.
+        """
+        newest, *before = self._secrets.values(self._secret_id)
+        if self._newest is None or self._newest[0] != newest:
+            self._newest = (newest, now)
+        if before and now - self._newest[1] < timedelta(seconds=KEYS_UNUSED_S):
+            return before[0]
+        return newest
 
     def redeem(self, token: str) -> Identity:
         """Whose token it is; it is used up. Raises AuthenticationError, ExpiredError or TokenUsedError."""

@@ -14,7 +14,7 @@ from aiohttp import web
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-cache",  # keep a copy, but ask each time: the ETag answers
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
+        "default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",

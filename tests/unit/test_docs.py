@@ -15,7 +15,7 @@ CODES = {
     for kind in vars(errors).values()
     if isinstance(kind, type)
     and issubclass(kind, DefiStreamError)
-    and kind.name not in ("internal", "settings", "source", "poison")
+    and kind.name not in ("internal", "settings", "schema", "rotation", "source", "poison")  # no client ever sees these
 }
 
 

@@ -58,3 +58,39 @@ def test_tiers_thresholds_and_rungs_agree_with_the_protocol():
     assert all(tier.fastest_rate in RATES for tier in DEFAULT_TIERS.values())
     assert set(DEFAULT_THRESHOLDS) == {"price", "tvl", "peg", "yield", "feed", "alerts"}
     assert sorted(FILTER_RUNGS, key=Decimal) == list(FILTER_RUNGS)
+
+
+def test_a_login_to_redis_is_whole_and_over_tls():
+    """A user alone signs for nothing, and a token in the clear is a password in the clear."""
+    whole = {**ENV, "REDIS_URL": "rediss://redis:6379/0", "REDIS_USER": "functions", "REDIS_GROUP": "stream"}
+    assert (from_env(whole).redis_user, from_env(whole).redis_group) == ("functions", "stream")
+    for wrong in ({"REDIS_USER": ""}, {"REDIS_GROUP": ""}, {"REDIS_URL": "redis://redis:6379/0"}):
+        with pytest.raises(SettingsError, match="REDIS_"):
+            from_env({**whole, **wrong})
+
+
+@pytest.mark.parametrize(
+    "pair", [("ORIGIN_SECRET_A_ID", "ORIGIN_SECRET_B_ID"), ("DISTRIBUTION_ID", "ORIGIN_WEB_ACL_ARN")]
+)
+def test_what_guards_the_origins_comes_in_pairs(pair):
+    """One origin secret alone could not be rotated without refusing callers."""
+    assert from_env({**ENV, **dict.fromkeys(pair, "x")})
+    for name in pair:
+        with pytest.raises(SettingsError, match=" and ".join(pair)):
+            from_env({**ENV, name: "x"})
+
+
+def test_origins_are_guarded_by_both_secrets_or_not_at_all():
+    both = {"ORIGIN_SECRET_A_ID": "arn:a", "ORIGIN_SECRET_B_ID": "arn:b"}
+    assert from_env({**ENV, **both}).origin_secret_ids == ("arn:a", "arn:b")
+    assert from_env(ENV).origin_secret_ids == ()
+
+
+def test_what_leads_to_the_database_comes_together():
+    env = {**ENV, "DATABASE_HOST": "db", "DATABASE_NAME": "defi_stream", "DATABASE_SECRET_ID": "owner"}
+    assert (from_env(env).database_port, from_env(env).database_sslmode) == (5432, "verify-full")
+    assert from_env(ENV).database_host == ""
+    with pytest.raises(SettingsError, match=r"DATABASE_NAME is missing; DATABASE_SECRET_ID is missing"):
+        from_env({**ENV, "DATABASE_HOST": "db"})
+    with pytest.raises(SettingsError, match=r"DATABASE_SSLMODE='prefer' is wrong"):
+        from_env({**env, "DATABASE_SSLMODE": "prefer"})  # it would go on without TLS

@@ -92,19 +92,19 @@ class Fetcher:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _follow(self, url: str, etag: str | None, deadline: float) -> Page:
-        target = url
+        target, place = url, redact(url)  # errors name what was asked for: another host may repeat the key in its path
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._once(target, etag, deadline)
+            answer = self._once(target, place, etag, deadline)
             if isinstance(answer, Page):
                 return answer
-            target = _redirected(target, answer)
-        raise SourceError(f"GET {redact(url)}: more than {MAX_REDIRECTS} redirects")
+            target = _redirected(target, answer, place)
+        raise SourceError(f"GET {place}: more than {MAX_REDIRECTS} redirects")
 
-    def _once(self, url: str, etag: str | None, deadline: float) -> Page | str:
+    def _once(self, url: str, place: str, etag: str | None, deadline: float) -> Page | str:
         """One request: the page, or where it was redirected to."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise SourceError(f"GET {redact(url)}: out of time", temporary=True)
+            raise SourceError(f"GET {place}: out of time", temporary=True)
         headers = _HEADERS if etag is None else {**_HEADERS, "if-none-match": etag}
         timeout = urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left), read=left)
         try:
@@ -112,25 +112,25 @@ class Fetcher:
                 "GET", url, headers=headers, timeout=timeout, retries=False, redirect=False, preload_content=False
             )
             try:
-                return self._answer(response, url, etag, deadline)
+                return self._answer(response, place, etag, deadline)
             finally:
                 response.close()  # the connection of an answer read to its end is back in the pool by now
         except (urllib3.exceptions.LocationParseError, urllib3.exceptions.URLSchemeUnknown):
-            raise SourceError(f"GET {redact(url)}: not a URL") from None
+            raise SourceError(f"GET {place}: not a URL") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # urllib3's own texts may quote the URL, and the URL may hold the key: only its kind is told
-            raise SourceError(f"GET {redact(url)}: {type(error).__name__}", temporary=True) from None
+            raise SourceError(f"GET {place}: {type(error).__name__}", temporary=True) from None
 
-    def _answer(self, response: urllib3.BaseHTTPResponse, url: str, etag: str | None, deadline: float) -> Page | str:
+    def _answer(self, response: urllib3.BaseHTTPResponse, place: str, etag: str | None, deadline: float) -> Page | str:
         status, headers = response.status, response.headers
         if status == 200:
-            return self._page(_read(response, url, deadline), headers, None)
+            return self._page(_read(response, place, deadline), headers, None)
         if status == 304 and etag is not None:
             response.drain_conn()
             return self._page(None, headers, etag)
         if status in (301, 302, 307, 308) and headers.get("location"):
             return str(headers["location"])
-        message = f"GET {redact(url)}: status {status}"
+        message = f"GET {place}: status {status}"
         if status in (408, 425, 429) or status >= 500:
             kind = ThrottledError if status == 429 else SourceError
             raise kind(message, temporary=True, retry_after=retry_after_s(headers, self._now()))
@@ -141,26 +141,26 @@ class Fetcher:
         return Page(body, headers.get("etag") or etag, http_date(headers.get("date")), fresh)
 
 
-def _redirected(url: str, location: str) -> str:
+def _redirected(url: str, location: str, place: str) -> str:
     try:
         target = urljoin(url, location)
         scheme = urlsplit(target).scheme
     except ValueError:
         scheme = ""
     if scheme not in ("http", "https") or (url.startswith("https:") and scheme == "http"):
-        raise SourceError(f"GET {redact(url)}: redirected to something that is not https")
+        raise SourceError(f"GET {place}: redirected to something that is not https")
     return target
 
 
-def _read(response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
+def _read(response: urllib3.BaseHTTPResponse, place: str, deadline: float) -> bytes:
     """The decompressed body. Reads what is there, piece by piece: a source that drips cannot outlast the deadline."""
     body = bytearray()
     while piece := response.read1(READ_BYTES, decode_content=True):
         body += piece
         if len(body) > MAX_BODY_BYTES:
-            raise SourceError(f"GET {redact(url)}: more than {MAX_BODY_BYTES} bytes")
+            raise SourceError(f"GET {place}: more than {MAX_BODY_BYTES} bytes")
         if time.monotonic() > deadline:
-            raise SourceError(f"GET {redact(url)}: out of time", temporary=True)
+            raise SourceError(f"GET {place}: out of time", temporary=True)
     return bytes(body)
 
 

@@ -62,7 +62,7 @@ def _problem(error: DefiStreamError) -> Response:
 def _party(request: Any) -> str:
     """Whose limits count. Behind our CDN the gateway sees only the CDN; without it anyone could send its header."""
     viewer = request.headers.get("cloudfront-viewer-address")
-    if container().settings.origin_secret_id and viewer:
+    if container().settings.origin_secret_ids and viewer:
         return party_of(viewer_of(viewer))
     return party_of(request.context["identity"]["sourceIp"])
 

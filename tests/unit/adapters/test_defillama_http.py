@@ -365,4 +365,4 @@ def test_a_pro_key_is_in_no_error_log_line_or_state(http, waits, caplog):
 
 def test_a_redirect_never_leaves_tls():
     with pytest.raises(SourceError, match="redirected"):
-        fetcher._redirected("https://api.llama.fi/protocols", "http://api.llama.fi/protocols")
+        fetcher._redirected("https://api.llama.fi/protocols", "http://api.llama.fi/protocols", "protocols")

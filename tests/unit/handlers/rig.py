@@ -13,6 +13,8 @@ from chalicelib.services.delivery import Deliver
 from chalicelib.services.health import CheckHealth
 from chalicelib.services.ingest import Ingest
 from chalicelib.services.process import ProcessObservations
+from chalicelib.services.rotation import RotateSecret
+from tests.fake_rotation import FakeEdge, FakeSecretVersions
 from tests.fake_store import FakeCatalogue
 from tests.fakes import (
     FakeDeadLetters,
@@ -57,7 +59,7 @@ class Context:
 class FakeSettings:
     tiers = TIERS
     stage = "test"
-    origin_secret_id = ""
+    origin_secret_ids = ()
 
 
 class FakeContainer:
@@ -98,6 +100,10 @@ class FakeContainer:
             source=self.source, store=self.feeds, publisher=self.publisher, coins=["ethereum"], now=rig.clock
         )
         self.health = CheckHealth(store=self.feeds, now=rig.clock)
+        self.versions = FakeSecretVersions(signing="the signing key that was put when the stack was made")
+        self.rotate_secret = RotateSecret(
+            versions=self.versions, edge=FakeEdge, token_secret_id="signing", origin_secrets={}
+        )
 
 
 class Lambda:

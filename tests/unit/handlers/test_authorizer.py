@@ -74,3 +74,14 @@ def test_a_store_that_is_down_is_neither_401_nor_403(invoke):
     invoke.rig.secrets.secrets.clear()
     with pytest.raises(StoreDownError):
         invoke("authorize", event("authorizer_request", queryStringParameters={"token": "a.b.c"}))
+
+
+def test_the_edges_headers_are_read_each_under_its_own_name(invoke, monkeypatch):
+    behind = invoke.rig.authorizer(origin_secret_ids=("a", "b"))
+    monkeypatch.setattr(invoke.container, "authorize_connection", behind)
+    told = []
+    for sent in ({"X-Origin-Verify-A": "a-2"}, {"x-origin-verify-b": "b-1"}, {"x-origin-verify-b": "a-2"}, {}):
+        handshake = event("authorizer_request")
+        handshake["headers"] |= sent
+        told.append(effect(invoke("authorize", handshake)))
+    assert told == ["Allow", "Allow", "Deny", "Deny"]

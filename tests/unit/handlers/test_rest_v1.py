@@ -39,7 +39,7 @@ def tokens_for(invoke, addresses):
 
 
 def test_behind_the_cdn_the_viewers_address_is_limited(invoke, monkeypatch):
-    monkeypatch.setattr(invoke.container.settings, "origin_secret_id", "origin")
+    monkeypatch.setattr(invoke.container.settings, "origin_secret_ids", ("a", "b"))
     assert set(tokens_for(invoke, [f"198.51.100.{number}:4711" for number in range(9)])) == {201}
     assert 429 in tokens_for(invoke, ["198.51.100.200:4711"] * 9)
 

@@ -31,7 +31,7 @@ class SocketRig:
         self.stream, self.audience = FakeStream(self.store), FakeAudience(self.store)
         self.jobs, self.connections, self.limits = FakeJobQueue(), FakeConnections(), FakeLimits(self.clock)
         self.keys = FakeKeyStore(ApiKey("ann", "pro", "test", hash_key(API_KEY), "2026-11-23T00:00:00.000Z"))
-        self.secrets = FakeSecrets(signing=[SIGNING], origin=["edge-2", "edge-1"])
+        self.secrets = FakeSecrets(signing=[SIGNING], a=["a-2", "a-1"], b=["b-1"])
         subscriptions, sessions = FakeSubscriptions(self.store), FakeSessions(self.store)
         self.tokens = Tokens(
             keys=self.keys,
@@ -66,13 +66,15 @@ class SocketRig:
             now=self.clock,
         )
 
-    def authorizer(self, *, origins: tuple[str, ...] = (), origin_secret_id: str = "") -> AuthorizeConnection:
+    def authorizer(
+        self, *, origins: tuple[str, ...] = (), origin_secret_ids: tuple[str, ...] = ()
+    ) -> AuthorizeConnection:
         return AuthorizeConnection(
             tokens=self.tokens,
             secrets=self.secrets,
             tiers=TIERS,
             allowed_origins=origins,
-            origin_secret_id=origin_secret_id,
+            origin_secret_ids=origin_secret_ids,
         )
 
     def identity(self, user: str = "ann", tier: str = "pro", lasts_s: int = 3600) -> Identity:
