@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types imports unit bench clean
+.PHONY: help setup run test lint types imports unit infrastructure bench clean
 
 help: ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## prepare .venv (a second time takes a second)
 	@$(PYTHON) scripts/setup.py
@@ -29,6 +29,9 @@ imports: setup ## the direction of imports
 
 unit: setup ## the tests that need no server
 	@$(VENV)/python -m pytest tests/unit $(ARGS)
+
+infrastructure: setup ## the tests of the template: network, roles, encryption, linters, costs
+	@$(VENV)/python -m pytest tests/infrastructure $(ARGS)
 
 bench: setup ## the benchmarks, one JSON object each
 	@$(VENV)/python -m benchmarks.process --json
