@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from localcloud.stores import PostgresServer
+from tests.contract.databases import Database, empty_database
 from tests.contract.stores import Store, fake_store, redis_store
 from tests.functions_user import as_functions_user
 
@@ -13,3 +19,21 @@ def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "fake":
         return fake_store()
     return redis_store(as_functions_user(request.getfixturevalue("redis_url")))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL for the whole run."""
+    server = PostgresServer()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(server.start())
+    yield server
+    loop.run_until_complete(server.stop())
+    loop.close()
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Database]:
+    """On it, an empty database."""
+    with empty_database(postgres_server, "test", tmp_path) as database:
+        yield database

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.credentials import CredentialProvider
 from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from chalicelib.errors import StoreDownError
@@ -55,7 +56,14 @@ class Redis:
     sandbox, the next command has a new connection.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 2.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: CredentialProvider | None = None,
+        timeout_s: float = 2.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._monotonic = monotonic
         self._used_at = monotonic()
         self._client = redis.Redis.from_url(
@@ -64,6 +72,7 @@ class Redis:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             socket_keepalive=True,
+            credential_provider=credentials,  # asked for a password by every new connection
             redis_connect_func=_fenced,
             retry=None,
         )
