@@ -6,12 +6,11 @@ import asyncio
 import json
 import pkgutil
 import shutil
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import urlopen
@@ -19,26 +18,29 @@ from urllib.request import urlopen
 from chalice.app import CORSConfig
 
 import chalicelib
-from chalicelib.adapters.dynamodb import DynamoKeys
-from chalicelib.services.keys import KeyRing
-from chalicelib.settings import DEFAULT_TIERS, from_env
+from chalicelib.settings import from_env
+from localcloud.environment import function_environment
+from localcloud.feed.process import FeedProcess
 from localcloud.feed.tape import DEFAULT_START
 from localcloud.functions import FunctionSpec, read_functions
 from localcloud.gateway.server import Gateway
 from localcloud.gateway.throttle import GatewayLimits
-from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY, Ministack, read_template
+from localcloud.holdings import UNNAMED, holdings
+from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY, Ministack
 from localcloud.pollers import Pollers
-from localcloud.processes import Child, free_port, wait_for_port
+from localcloud.processes import free_port
 from localcloud.runtime import Invocation, Runtime
 from localcloud.schedules import Scheduler
 from localcloud.stores import PostgresServer, RedisServer
 
 PROJECT = Path(__file__).resolve().parents[1]
 STACK = "defi-stream-local"
-STAGE = "local"
 
 # Enough for a laptop: every worker is a process.
 WORKERS: Mapping[str, int] = {"process": 2, "deliver": 2, "authorize": 2, "connect": 2, "message": 2, "api_handler": 2}
+
+# Not loaded for every worker: half a second of SQLAlchemy, for the one function that changes the schema.
+RARE = frozenset({"chalicelib.adapters.postgres"})
 
 Progress = Callable[[str], None]
 
@@ -63,6 +65,7 @@ class Options:
     env: Mapping[str, str] = field(default_factory=dict)
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     on_log: Callable[[str, str], None] | None = None
+    record_calls: Path | None = None
 
     @property
     def poll_period_s(self) -> float:
@@ -83,6 +86,7 @@ class LocalCloud:
         self.directory = Path()
         self.outputs: dict[str, str] = {}
         self.key = ""
+        self._database_secret = ""
         self.redis: RedisServer
         self.postgres: PostgresServer
         self.aws: Ministack
@@ -134,9 +138,12 @@ class LocalCloud:
             starting.create_task(self._run("PostgreSQL", self.postgres.start, self.postgres.stop))
             starting.create_task(self._run("AWS APIs", self.aws.start, self.aws.stop))
             starting.create_task(self._start_feed())
-        self.outputs = await self.aws.deploy(read_template(PROJECT / "cfn"), stack=STACK, parameters=options.parameters)
-        self._progress("queues, topic, tables and secrets from cfn/")
-        self.key = await asyncio.to_thread(self._issue_key)
+            held = starting.create_task(asyncio.to_thread(holdings))
+        parameters = held.result().with_values({**UNNAMED, **options.parameters})
+        self.outputs = await self.aws.deploy(held.result().template, stack=STACK, parameters=parameters)
+        self._progress("queues, topics, tables, buckets and secrets from cfn/")
+        self._database_secret = await asyncio.to_thread(self.aws.keep_secret, "database", self.postgres.login)
+        self.key = await asyncio.to_thread(self.aws.issue_key, self.outputs["KeysTable"], name="localcloud demo")
         await self._start_handlers(specs.result())
 
     async def _start_handlers(self, specs: tuple[FunctionSpec, ...]) -> None:
@@ -149,10 +156,11 @@ class LocalCloud:
             specs,
             env=environment,
             project_dir=PROJECT,
-            preload=[module.name for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.")],
+            preload=[name for name in _modules() if name not in RARE],
             max_workers=workers,
             on_log=options.on_log,
             region=REGION,
+            record_calls=options.record_calls,
         )
         await self._run("handlers", self.runtime.start, self.runtime.stop)
         for name in ("process", "deliver", "authorize", "connect", "message"):
@@ -168,10 +176,17 @@ class LocalCloud:
             credentials=(ACCESS_KEY, SECRET_KEY),
         )
         await self._run("queue pollers", self.pollers.start, lambda: self.pollers.stop(grace_s=1.0))
-        scheduled = [spec for spec in specs if spec.schedule and (spec.name != "poll" or options.feed != "none")]
-        every = {"poll": options.poll_period_s} if options.feed != "none" else {}
+        polls = self.options.feed != "none"
+        scheduled = [spec for spec in specs if spec.schedule and (spec.name != "poll" or polls)]
+        every = {"poll": self.options.poll_period_s} if polls else {}
         self.scheduler = Scheduler(scheduled, invoke=self.runtime.invoke, region=REGION, every=every)
         await self._run("schedules", self.scheduler.start, lambda: self.scheduler.stop(grace_s=1.0))
+        self._stack.push_async_callback(cancelled, asyncio.create_task(self._migrate()))
+
+    async def _migrate(self) -> None:
+        """The database's schema, by the function that makes it on AWS. Nothing that streams waits for it."""
+        done = await self.runtime.invoke("migrate", {"action": "upgrade"})
+        self._progress(f"PostgreSQL has no schema: {done.error}" if done.error else "schema of PostgreSQL")
 
     def _gateway(self, specs: tuple[FunctionSpec, ...]) -> Gateway:
         routes = [route for spec in specs for route in spec.routes]
@@ -202,15 +217,10 @@ class LocalCloud:
         options = self.options
         if options.feed != "recorded":
             return
-        port = options.feed_port or free_port()
-        command = [sys.executable, "-m", "localcloud.feed", "--port", str(port), "--speed", str(options.speed)]
-        command += ["--from", options.begins.isoformat()]
-        # A process of its own: encoding a window's answers must not delay the gateway.
-        child = await Child.start("feed", command, log=self.directory / "feed.log", cwd=PROJECT)
-        self._stack.push_async_callback(child.stop)
-        await wait_for_port(port, child)
-        self._progress("recorded DefiLlama")
-        self.feed_url = f"http://127.0.0.1:{port}"
+        log = self.directory / "feed.log"
+        feed = FeedProcess(log, speed=options.speed, begins=options.begins, port=options.feed_port)
+        await self._run("recorded DefiLlama", feed.start, feed.stop)
+        self.feed_url = feed.url
 
     async def tape(self) -> dict[str, Any] | None:
         """Where the recorded feed stands, in its own words."""
@@ -221,41 +231,27 @@ class LocalCloud:
         answer: dict[str, Any] = json.loads(text)
         return answer
 
-    def _issue_key(self) -> str:
-        table = DynamoKeys(self.aws.client("dynamodb"), self.outputs["KeysTable"])
-        ring = KeyRing(keys=table, tiers=DEFAULT_TIERS, now=lambda: datetime.now(UTC))
-        key, _ = ring.issue(tier="enterprise", name="localcloud demo", user="demo")
-        return key
-
     def _environment(self) -> dict[str, str]:
-        outputs = self.outputs
-        env = {
-            "STAGE": STAGE,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_ENDPOINT_URL": self.aws.url,
-            "LOG_LEVEL": "INFO",
-            "REDIS_URL": self.redis.url,
-            "CONNECTIONS_URL": self.gateway.management_url,
-            "OBSERVATIONS_TOPIC_ARN": outputs["ObservationsTopicArn"],
-            "EVENTS_QUEUE_URL": outputs["EventsQueueUrl"],
-            "EVENTS_DEAD_LETTERS_URL": outputs["EventsDeadLettersUrl"],
-            "DELIVERIES_QUEUE_URL": outputs["DeliveriesQueueUrl"],
-            "TICKS_QUEUE_URL": outputs["TicksQueueUrl"],
-            "GONE_QUEUE_URL": outputs["GoneQueueUrl"],
-            "KEYS_TABLE": outputs["KeysTable"],
-            "TOKEN_SECRET_ID": outputs["TokenSecretId"],
-            # One laptop, few workers: the account's quota is not shared with ten of them.
-            "DELIVER_POSTS_PER_S": "5000",
-            "DELIVER_CONNECTIONS": "16",
-            "ANONYMOUS_TOKENS_PER_MINUTE": "600",
-        }
-        if self.feed_url:
-            for host in ("API", "COINS", "STABLECOINS", "YIELDS"):
-                env[f"DEFILLAMA_{host}_URL"] = self.feed_url
-        return {**env, **self.options.env}
+        environment = function_environment(
+            self.outputs,
+            aws_url=self.aws.url,
+            redis_url=self.redis.url,
+            postgres=self.postgres,
+            database_secret_id=self._database_secret,
+            connections_url=self.gateway.management_url,
+            feed_url=self.feed_url,
+        )
+        return {**environment, **self.options.env}
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """End a task that may still run."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _modules() -> list[str]:
+    return [module.name for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.")]
 
 
 def vendor() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""ministack, which answers the AWS APIs on this machine, and our CloudFormation in it."""
+"""ministack, which answers the AWS APIs on this machine."""
 
 from __future__ import annotations
 
@@ -7,31 +7,23 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
-from chalice.package import YAMLTemplateSerializer
 
+from chalicelib.adapters.dynamodb import DynamoKeys
+from chalicelib.services.keys import KeyRing
+from chalicelib.settings import DEFAULT_TIERS
 from localcloud.processes import Child, free_port, wait_for_port
+from scripts.changeset import ChangeSet
 
 REGION = "us-east-1"
 ACCESS_KEY = "localcloud"
 SECRET_KEY = "localcloud-has-no-secrets"  # noqa: S105 - opens nothing but this machine's emulator
-
-# Run by ministack's own interpreter. Its SQS looks for messages ten times a second; two hops of that would be most of
-# the delay that we measure, and AWS wakes a long poll at once.
-_LAUNCH = """
-import asyncio, types
-import ministack.services.sqs as sqs
-quick = types.SimpleNamespace(**{name: getattr(asyncio, name) for name in dir(asyncio) if not name.startswith("__")})
-quick.sleep = lambda seconds: asyncio.sleep(min(seconds, 0.003))
-sqs.asyncio = quick
-from ministack.app import main
-main()
-"""
+_PROGRAM = Path(__file__).with_name("standins.py")  # ministack, and what its CloudFormation lacks
 
 
 def interpreter() -> str:
@@ -66,14 +58,17 @@ class Ministack:
             "LOG_LEVEL": "WARNING",
             "SFTP_ENABLED": "0",
             "PYTHONUNBUFFERED": "1",
+            # Each worker of a function unpacks the zip for itself: what it would compile nobody reads again.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
-        command = (interpreter(), "-c", _LAUNCH)
+        command = (interpreter(), "-P", str(_PROGRAM))  # -P: our modules must not shadow those that it imports
         self._child = await Child.start("ministack", command, log=self.directory / "ministack.log", env=env)
         await wait_for_port(self.port, self._child)
 
     async def stop(self) -> None:
+        """At once: it keeps nothing, and would wait for the functions that it runs."""
         if self._child:
-            await self._child.stop()
+            await self._child.kill()
             self._child = None
 
     def client(self, service: str) -> Any:
@@ -88,42 +83,22 @@ class Ministack:
         )
 
     async def deploy(self, template: Mapping[str, Any], *, stack: str, parameters: Mapping[str, str]) -> dict[str, str]:
-        """Create a stack; returns its outputs. Raises RuntimeError with the reasons of what failed."""
-        return await asyncio.to_thread(self._deploy, template, stack, parameters)
+        """Create a stack; returns its outputs. Raises StackError with the reasons of what failed."""
+        change = ChangeSet(self.client("cloudformation"), stack, every_s=0.02)
+        return await asyncio.to_thread(change.deploy, {"TemplateBody": json.dumps(template)}, parameters)
 
-    def _deploy(self, template: Mapping[str, Any], stack: str, parameters: Mapping[str, str]) -> dict[str, str]:
-        client = self.client("cloudformation")
-        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-        try:
-            client.create_stack(StackName=stack, TemplateBody=json.dumps(template), Parameters=given)
-            waiter = client.get_waiter("stack_create_complete")
-            waiter.config.delay = 0.05
-            waiter.config.max_attempts = 600
-            waiter.wait(StackName=stack)
-        except (ClientError, Exception) as error:
-            raise RuntimeError(f"stack {stack} was not created: {error}\n{_reasons(client, stack)}") from error
-        (described,) = client.describe_stacks(StackName=stack)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    def issue_key(self, table: str, *, name: str) -> str:
+        """A new API key of the highest tier."""
+        ring = KeyRing(
+            keys=DynamoKeys(self.client("dynamodb"), table), tiers=DEFAULT_TIERS, now=lambda: datetime.now(UTC)
+        )
+        key, _ = ring.issue(tier="enterprise", name=name, user="demo")
+        return key
 
+    def keep_secret(self, name: str, value: Mapping[str, str]) -> str:
+        """A new secret with this value as JSON; returns its id."""
+        return str(self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))["ARN"])
 
-def _reasons(client: Any, stack: str) -> str:
-    try:
-        events = client.describe_stack_events(StackName=stack)["StackEvents"]
-    except ClientError:
-        return ""
-    bad = [event for event in events if "FAILED" in event["ResourceStatus"]]
-    return "\n".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}" for event in bad)
-
-
-def read_template(directory: Path) -> dict[str, Any]:
-    """The hand-written CloudFormation as one template. Raises ValueError on an id that two files define."""
-    merged: dict[str, Any] = {"AWSTemplateFormatVersion": "2010-09-09"}
-    for path in sorted(directory.glob("*.yaml")):
-        part = YAMLTemplateSerializer().load_template(path.read_text(), path.name)
-        for section in ("Parameters", "Resources", "Outputs"):
-            names = merged.setdefault(section, {})
-            twice = names.keys() & part.get(section, {}).keys()
-            if twice:
-                raise ValueError(f"{path.name} defines again: {', '.join(sorted(twice))}")
-            names.update(part.get(section, {}))
-    return merged
+    def tail(self) -> str:
+        """The end of what it said, for an error message."""
+        return self._child.tail() if self._child else ""

@@ -98,16 +98,24 @@ class Child:
         await self._end(signal.SIGKILL)
 
     async def _end(self, sign: signal.Signals) -> None:
-        if self.ended:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(sign)
-        try:
-            await asyncio.wait_for(self._process.wait(), STOP_S)
-        except TimeoutError:
+        if not self.ended:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+                self._process.send_signal(sign)
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_S)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        """End what it started and did not end itself; they are in its session, and may still write where it did."""
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while True:
+                    os.killpg(self.pid, signal.SIGKILL)
+                    await asyncio.sleep(0.01)
 
 
 async def wait_for_port(port: int, child: Child, *, timeout_s: float = 30.0) -> None:

@@ -31,6 +31,7 @@ from localcloud.sandbox import Sandbox, SandboxDiedError
 from localcloud.zygote import ZygoteProcess
 
 _log = logging.getLogger(__name__)
+_RECORDER = str(Path(__file__).with_name("recorder.py").resolve())
 _encode = msgspec.json.Encoder().encode
 
 # What a program needs of the machine; nothing else of the parent's environment reaches a handler, least of all
@@ -64,7 +65,8 @@ class Runtime:
     every worker finds imported, to make its start cheap. ``max_workers`` bounds a function's worker
     processes (one number for all, or by function; 10 where none is given). ``on_log`` gets every line that a
     function writes to stdout or stderr, always before that invocation's answer; what the app prints at import
-    comes under the name ``(import)``.
+    comes under the name ``(import)``. ``record_calls`` names a file for the AWS calls that the functions make (see
+    recorder.py).
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Runtime:
         on_log: Callable[[str, str], None] | None = None,
         region: str = "us-east-1",
         account_id: str = "000000000000",
+        record_calls: Path | None = None,
     ) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._pools = {
@@ -87,6 +90,7 @@ class Runtime:
         self._on_log = on_log or (lambda _function, _line: None)
         self._region = env.get("AWS_REGION", region)
         self._account_id = account_id
+        self._record_calls = record_calls
         self._numbers = 0
         self._running = False
         self._zygote = ZygoteProcess(
@@ -201,6 +205,8 @@ class Runtime:
             "memory_mb": spec.memory_mb,
             "arn": f"arn:aws:lambda:{self._region}:{self._account_id}:function:{spec.name}",
             "log_stream": stream,
+            "recorder": _RECORDER,
+            "record_calls": str(self._record_calls) if self._record_calls else None,
             "env": {
                 "AWS_LAMBDA_FUNCTION_NAME": spec.name,
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),

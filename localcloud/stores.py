@@ -105,6 +105,11 @@ class PostgresServer:
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
+    @property
+    def login(self) -> dict[str, str]:
+        """As RDS keeps it in Secrets Manager. Any password does: it trusts this machine."""
+        return {"username": "postgres", "password": "unused"}
+
     async def start(self) -> None:
         """Returns when it accepts connections. Raises RuntimeError with its last words if it cannot start."""
         binaries = postgres_binaries()

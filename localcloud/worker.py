@@ -19,6 +19,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -137,6 +138,8 @@ def run_worker(job: dict[str, Any], control: socket.socket, logs: socket.socket)
         os.dup2(logs.fileno(), 2)
         logs.close()
         os.environ.update(job["env"])
+        if job["record_calls"]:
+            runpy.run_path(job["recorder"])["install"](job["record_calls"], job["function"])
         _serve(job, control)
         status = 0
     except SystemExit as leaving:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from localcloud.ministack import Ministack, read_template
+from localcloud.holdings import UNNAMED, holdings
+from localcloud.ministack import Ministack
 from localcloud.stores import RedisServer
-
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +58,9 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStac
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(aws.start())
-        outputs = loop.run_until_complete(aws.deploy(read_template(PROJECT / "cfn"), stack="contract", parameters={}))
+        held = holdings()
+        made = aws.deploy(held.template, stack="contract", parameters=held.with_values(UNNAMED))
+        outputs = loop.run_until_complete(made)
         yield DeployedStack(aws, outputs)
     finally:
         loop.run_until_complete(aws.stop())
