@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.domain.origin import ORIGIN_HEADERS
 
-BEFORE = "before-the-rotation"
-
-
-def distribution(client: Any) -> str:
-    """A distribution's id. Its origin is sent both headers."""
-    headers = [{"HeaderName": name, "HeaderValue": BEFORE} for name in ORIGIN_HEADERS]
+def distribution(client: Any, sent: Mapping[str, str]) -> str:
+    """A distribution's id. Its origin is sent these headers."""
+    headers = [{"HeaderName": name, "HeaderValue": value} for name, value in sent.items()]
     origin = {
         "Id": "rest",
         "DomainName": "api.example.com",
@@ -33,8 +30,8 @@ def distribution(client: Any) -> str:
     return str(client.create_distribution(DistributionConfig=config)["Distribution"]["Id"])
 
 
-def web_acl(client: Any, name: str) -> str:
-    """A regional web ACL's ARN. It lets through who sends either header."""
+def web_acl(client: Any, name: str, accepted: Mapping[str, str]) -> str:
+    """A regional web ACL's ARN. It lets through who sends any of these headers."""
     seen = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "origin"}
     rules = [
         {
@@ -44,14 +41,14 @@ def web_acl(client: Any, name: str) -> str:
             "VisibilityConfig": seen,
             "Statement": {
                 "ByteMatchStatement": {
-                    "SearchString": BEFORE.encode(),
+                    "SearchString": value.encode(),
                     "FieldToMatch": {"SingleHeader": {"Name": header}},
                     "TextTransformations": [{"Priority": 0, "Type": "NONE"}],
                     "PositionalConstraint": "EXACTLY",
                 }
             },
         }
-        for priority, header in enumerate(ORIGIN_HEADERS)
+        for priority, (header, value) in enumerate(accepted.items())
     ]
     made = client.create_web_acl(
         Name=name,

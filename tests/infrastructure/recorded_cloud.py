@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chalicelib.domain.origin import ORIGIN_HEADERS
 from localcloud.cloud import STACK
 from localcloud.gateway.throttle import GatewayLimits
 from localcloud.testing import LocalCloud
@@ -43,13 +44,18 @@ class RecordedCloud(LocalCloud):
         stack = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)
         self.ids = {each["PhysicalResourceId"]: each["LogicalResourceId"] for each in stack["StackResources"]}
         by_name = {logical: physical for physical, logical in self.ids.items()}
+        secrets = self.aws.client("secretsmanager")
+        origin = {
+            header: secrets.get_secret_value(SecretId=by_name[name])["SecretString"]
+            for header, name in zip(ORIGIN_HEADERS, ("OriginSecretA", "OriginSecretB"), strict=True)
+        }
         database = {"username": "postgres", "password": "not-asked-for"}
         made = {
-            "Distribution": edge_double.distribution(self.aws.client("cloudfront")),
+            "Distribution": edge_double.distribution(self.aws.client("cloudfront"), origin),
             "Database.MasterUserSecret.SecretArn": self._secret("recorded-database", json.dumps(database)),
             "DefiLlamaSecret": self._secret("recorded-defillama", "not a key"),  # refused before it is sent anywhere
         }
-        web_acl = edge_double.web_acl(self.aws.client("wafv2"), WEB_ACL)
+        web_acl = edge_double.web_acl(self.aws.client("wafv2"), WEB_ACL, origin)
         named = {"OriginWebAcl": WEB_ACL, "Redis": GROUP, "RedisUser": self._login["REDIS_USER"]}
         self.ids |= {physical: logical for logical, physical in (made | named).items()}
         self.environment = {

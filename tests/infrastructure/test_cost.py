@@ -89,11 +89,6 @@ def test_little_of_stagings_estimate_rests_on_prices_from_memory():
     assert weak < told.monthly_usd / 20
 
 
-def test_the_same_template_gives_the_same_report():
-    texts = {report.estimate_text(month("staging"), STAGES["staging"], PRICES) for _ in range(2)}
-    assert len(texts) == 1
-
-
 def test_coalescing_makes_ten_thousand_sockets_affordable():
     """Five updates a second to each: alone they cannot be sent at all, every five seconds with room to spare."""
     load = replace(STAGES["production"], connections=Decimal(10_000), updates_per_second=Decimal(5))

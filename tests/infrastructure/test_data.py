@@ -43,7 +43,21 @@ def test_everything_that_remembers_says_what_becomes_of_it(resources):
         if name in PASSING or resource["Type"] in PASSING:
             assert policies == {"Delete"}, name
         else:
-            assert policies in ({"Retain"}, {"Snapshot"}), name
+            assert policies in ({"Retain"}, {"Snapshot"}, {"RetainExceptOnCreate", "Retain"}), name
+            assert resource["UpdateReplacePolicy"] != "RetainExceptOnCreate", f"{name}: that is for DeletionPolicy only"
+
+
+def test_a_first_deployment_that_fails_leaves_nothing_that_costs_or_blocks_the_next_one(resources):
+    """With Retain the rollback would leave keys and secrets to pay for, and queues whose names are then taken."""
+    names = {"AWS::SQS::Queue": "QueueName", "AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
+    paid = {"AWS::KMS::Key", "AWS::SecretsManager::Secret"}
+    seen = set()
+    for name, resource in resources.items():
+        named = names.get(resource["Type"], "") in resource.get("Properties", {})
+        if resource["Type"] in paid or named:
+            seen.add(resource["Type"])
+            assert resource["DeletionPolicy"] != "Retain", name
+    assert seen == {*paid, "AWS::SQS::Queue"}
 
 
 def test_production_cannot_be_deleted_by_mistake(resources, is_production):

@@ -16,6 +16,8 @@ from tests.infrastructure.kinds import Resources, actions, listed, of_type, stat
 
 REPOSITORY = "example/defi-stream"
 
+ROTATION = "AWS::SecretsManager::RotationSchedule"
+
 # Every condition of the template that makes a resource, met.
 EVERYTHING = {
     "GitHubRepository": REPOSITORY,
@@ -74,6 +76,21 @@ def test_no_feature_is_called_unused_that_no_schema_lists():
     every = {action for kind in types for action in deployment.permissions().get(kind, set())}
     idle = [pattern for pattern in deployment.UNUSED if not any(pattern in deployment.unused(each) for each in every)]
     assert idle == []
+
+
+def test_cloudformation_calls_migrate_and_tries_the_rotation_out_and_no_other_function(whole):
+    """A rotation schedule names the alias: Secrets Manager has its caller's right to invoke that checked."""
+    (calling,) = [each for each in execution(whole) if "lambda:InvokeFunction" in actions(each)]
+    called = {model.text(each).partition(":function:")[2] for each in listed(calling["Resource"])}
+    prefix = next(iter(called)).rpartition("-")[0] + "-"
+    rotating = {each["RotationLambdaARN"]["Ref"] for each in of_type(whole, ROTATION).values()}
+    assert rotating == {"RotateAliaslive"}
+    assert called == {f"{prefix}migrate", f"{prefix}rotate", f"{prefix}rotate:live"}
+
+
+def test_the_macro_runs_in_the_roles_name(whole):
+    (macro,) = [each for each in execution(whole) if "cloudformation:CreateChangeSet" in actions(each)]
+    assert model.text(macro["Resource"]).endswith(":aws:transform/Serverless-2016-10-31")
 
 
 def test_only_what_has_no_resource_is_allowed_everywhere(whole):

@@ -116,7 +116,7 @@ def test_a_hosted_zone_points_the_domain_at_cloudfront_in_both_families(deploy):
     assert [name for name, each in without.items() if each["Type"] == "AWS::Route53::RecordSet"] == []
 
 
-def refused(assembled: Assembled, **parameters: str) -> list[str]:
+def refused(assembled: Assembled, region: str = "us-east-1", **parameters: str) -> list[str]:
     """What the template's Rules say against these parameters: each read as the condition of a resource of its own."""
     conditions, descriptions = {}, {}
     for rule, body in assembled.template["Rules"].items():
@@ -130,7 +130,8 @@ def refused(assembled: Assembled, **parameters: str) -> list[str]:
         "Conditions": conditions,
         "Resources": {name: {"Type": "AWS::SNS::Topic", "Condition": name} for name in conditions},
     }
-    return [descriptions[name] for name in resolve(asked, {**assembled.parameters, **parameters})["Resources"]]
+    found = resolve(asked, {**assembled.parameters, **parameters}, region=region)["Resources"]
+    return [descriptions[name] for name in found]
 
 
 def test_production_is_refused_without_edge_or_domain(assembled, stage):
@@ -138,6 +139,12 @@ def test_production_is_refused_without_edge_or_domain(assembled, stage):
     no_edge = refused(assembled, EdgeEnabled="false", **DOMAIN)
     assert bool(no_domain) == bool(no_edge) == (stage == "production")
     assert refused(assembled, **DOMAIN) == []
+
+
+def test_production_elsewhere_is_refused_without_a_web_acl_made_in_us_east_1(assembled, stage):
+    acl = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/edge/00000000-0000-0000-0000-000000000000"
+    assert bool(refused(assembled, "eu-west-1", **DOMAIN)) == (stage == "production")
+    assert refused(assembled, "eu-west-1", **DOMAIN, EdgeWebAclArn=acl) == []
 
 
 def test_a_domain_is_refused_without_its_certificate(assembled):
@@ -207,6 +214,16 @@ def test_an_api_sees_the_viewers_address_but_never_its_host(resources, origin):
     assert {"cloudfront-viewer-address", "origin", "x-api-key"} <= names
     assert not {"host", *ORIGIN_HEADERS} & names
     assert len(names) <= 10
+
+
+def test_no_policy_forwards_a_header_that_cloudfront_refuses(resources):
+    """It answers "The parameter Headers contains Accept-Encoding that is not allowed", and the stack is rolled back."""
+    refused = {"accept-encoding", "authorization", "connection", "cookie", "host", "upgrade"}
+    policies = of_type(resources, "AWS::CloudFront::OriginRequestPolicy")
+    for name, policy in policies.items():
+        headers = policy["OriginRequestPolicyConfig"]["HeadersConfig"].get("Headers", [])
+        assert not refused & {header.lower() for header in headers}, name
+    assert policies
 
 
 def test_every_header_that_the_code_reads_reaches_it(resources):

@@ -16,7 +16,7 @@ from tests.infrastructure import deployment_model as deployment
 from tests.infrastructure import iam_model as model
 from tests.infrastructure.conftest import assembled_stage, transformed_stage
 from tests.infrastructure.iam_model import Grant
-from tests.infrastructure.kinds import Resources, actions, listed, of_type, policies_by_resource, statements
+from tests.infrastructure.kinds import Resources, actions, listed, of_type, statements
 from tests.infrastructure.recorded_cloud import Call
 from tests.infrastructure.recording import record
 
@@ -232,16 +232,3 @@ def test_functions_are_the_only_ones_that_lambda_takes_roles_for(resources, asse
         if "lambda.amazonaws.com" in str(role["AssumeRolePolicyDocument"])
     }
     assert taken == roles
-
-
-def test_nobody_is_everybody_without_a_condition(resources):
-    """In policies of resources. A denial may well be everybody's."""
-    open_ = [
-        (name, statement)
-        for name, found in policies_by_resource(resources).items()
-        for statement in found
-        if statement["Effect"] == "Allow"
-        and statement["Principal"] in ("*", {"AWS": "*"})
-        and not statement.get("Condition")
-    ]
-    assert open_ == []

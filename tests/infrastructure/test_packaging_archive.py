@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts import package as command
+from scripts.packaging import wheels as wheels_module
 from scripts.packaging.archive import COMPILED, Archive, build_archive, is_unused, source_files
 from scripts.packaging.assemble import PROJECT
 from scripts.packaging.output import CACHE, package
@@ -171,6 +172,25 @@ def test_a_package_that_does_not_exist_is_told_and_leaves_no_folder_behind(tmp_p
     with pytest.raises(PackagingError, match=r"requirements.txt: pip download for local: ERROR: .*structlog"):
         wheels_for(TARGETS["local"](), project, tmp_path / "wheels", silent)
     assert list((tmp_path / "wheels").iterdir()) == []
+
+
+def test_of_two_runs_at_once_the_slower_takes_the_wheels_of_the_quicker(tmp_path, monkeypatch):
+    for name in ("requirements.txt", "constraints.txt"):
+        (tmp_path / name).write_text("")
+    cache, target = tmp_path / "wheels", TARGETS["local"]()
+    wheel = "structlog-1.0-py3-none-any.whl"
+
+    def quicker(*arguments: object) -> None:
+        monkeypatch.setattr(wheels_module, "_run_pip", download)
+        wheels_for(target, tmp_path, cache, silent)
+        download(*arguments)
+
+    def download(_target: object, _project: object, folder: Path, _say: object) -> None:
+        (folder / wheel).touch()
+
+    monkeypatch.setattr(wheels_module, "_run_pip", quicker)
+    (found,) = wheels_for(target, tmp_path, cache, silent).values()
+    assert list(cache.iterdir()) == [found.parent]
 
 
 @pytest.fixture(scope="module")

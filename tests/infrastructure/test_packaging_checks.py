@@ -59,12 +59,15 @@ def queue(properties: str) -> str:
         ("!Ref Nobody", "QueueName.Ref: refers to Nobody, which is no parameter and no resource"),
         ("!Ref AWS::Nobody", "QueueName.Ref: refers to AWS::Nobody"),
         ("!GetAtt Nobody.Arn", "QueueName.Fn::GetAtt: asks for Nobody.Arn, and there is no resource Nobody"),
-        ("!GetAtt EventsQueue.Colour", "asks EventsQueue for Colour, which a AWS::SQS::Queue does not have"),
+        ("!GetAtt EventsQueue.Colour", "asks EventsQueue for Colour, which an AWS::SQS::Queue does not have"),
         ("!Sub 'a-${Nobody}'", "QueueName.Fn::Sub: refers to Nobody, which is no parameter and no resource"),
         ("!Sub 'a-${EventsQueue.Colour}'", "QueueName.Fn::Sub: asks EventsQueue for Colour"),
         ("!Sub ['a-${Given}-${Nobody}', {Given: b}]", "QueueName.Fn::Sub: refers to Nobody"),
         ("!Sub ['${Given}', {Given: !Ref Nobody}]", "QueueName.Fn::Sub.Given.Ref: refers to Nobody"),
-        ("!Ref EventsQueue.Alias", "refers to EventsQueue.Alias, and SAM makes no Alias of a AWS::SQS::Queue"),
+        ("!Ref EventsQueue.Alias", "refers to EventsQueue.Alias, and SAM makes no Alias of an AWS::SQS::Queue"),
+        ("!Ref EventsQueu", "refers to EventsQueu, which is no parameter and no resource; there is EventsQueue"),
+        ("!Reff EventsQueue", "CloudFormation has no function Fn::Reff, which !Reff stands for"),
+        ("!Join ['', [a, !Suub 'b']]", "CloudFormation has no function Fn::Suub"),
         ("!FindInMap [Nowhere, a, b]", "QueueName.Fn::FindInMap: there is no mapping Nowhere"),
         ("!If [HasNothing, a, b]", "QueueName.Fn::If: there is no condition HasNothing"),
         ("!Join ['', [a, !Ref Nobody]]", "QueueName.Fn::Join.1.1.Ref: refers to Nobody"),
@@ -104,8 +107,9 @@ def test_dependencies_and_conditions_of_a_resource_exist(problems, line, problem
         ("Outputs:\n  Extra: {Value: a, Condition: HasNothing}\n", "there is no condition HasNothing"),
         (
             "Resources:\n  Extra: {Type: 'AWS::SQS::Nothing'}\nOutputs: {E: {Value: !GetAtt Extra.Arn}}\n",
-            "does not have",
+            "cfn/extra.yaml:2: Extra.Type: CloudFormation has no type AWS::SQS::Nothing",
         ),
+        ("Resources:\n  Extra: {Type: 'AWS::SQS::Nothing'}\n", "CloudFormation has no type AWS::SQS::Nothing"),
     ],
 )
 def test_conditions_and_outputs_refer_to_what_exists(problems, text, problem):

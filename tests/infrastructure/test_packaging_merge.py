@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from scripts.packaging import parts
 from scripts.packaging.merge import Merged, merge
 from scripts.packaging.parts import Remove, Replace, read_part
 from scripts.packaging.problems import PackagingError
@@ -158,6 +160,11 @@ def test_a_section_that_cloudformation_does_not_know_is_refused(merged):
     assert "Resource: is no section of a template" in only_problem(merged(a="Resource: {}\n"))
 
 
+@pytest.mark.parametrize("text", ["Outputs: [a]\n", "Outputs:\n  Url:\n", "Resources:\n  Queue: AWS::SQS::Queue\n"])
+def test_what_should_be_a_mapping_and_is_none_is_refused(merged, text):
+    assert "must be a mapping" in only_problem(merged(a=text))
+
+
 def test_two_files_do_not_both_set_the_globals(merged):
     globals_of = "Globals: {{Function: {{Timeout: {0}}}}}\n"
     assert "is set by another file already" in only_problem(merged(a=globals_of.format(1), b=globals_of.format(2)))
@@ -186,6 +193,8 @@ def part_of(tmp_path: Path, text: str) -> dict[str, Any]:
         ("!Sub ['${A}', {A: !Ref B}]", {"Fn::Sub": ["${A}", {"A": {"Ref": "B"}}]}),
         ("!Condition Has", {"Condition": "Has"}),
         ("!Equals ['1', 1]", {"Fn::Equals": ["1", 1]}),
+        ("!Base64 12", {"Fn::Base64": 12}),
+        ("!Base64 '12'", {"Fn::Base64": "12"}),
         ("2012-10-17", "2012-10-17"),
         ("'yes'", "yes"),
         ("012", 10),
@@ -193,7 +202,11 @@ def part_of(tmp_path: Path, text: str) -> dict[str, Any]:
         ("!Replace [1, a]", Replace([1, "a"])),
     ],
 )
-def test_yaml_means_what_cloudformation_takes_it_for(tmp_path, text, value):
+@pytest.mark.parametrize("loader", ["SafeLoader", "CSafeLoader"])
+def test_yaml_means_what_cloudformation_takes_it_for(tmp_path, monkeypatch, text, value, loader):
+    """With libyaml and without it."""
+    monkeypatch.setattr(parts, "_LOADER", getattr(yaml, loader))
+    parts._parse.cache_clear()
     assert part_of(tmp_path, f"Key: {text}\n") == {"Key": value}
 
 
@@ -203,6 +216,7 @@ def test_yaml_means_what_cloudformation_takes_it_for(tmp_path, text, value):
         ("A:\n  B: 1\n  B: 2\n", "part.yaml:3: A.B: is written twice"),
         ("A: &a {B: 1}\nC:\n  <<: *a\n", "part.yaml:3: <<: CloudFormation knows no merge keys"),
         ("A: [1\n", "part.yaml:2: not YAML"),
+        ("A: \x00\n", "part.yaml: not YAML"),
         ("- A\n", "part.yaml: whole file: must be a mapping"),
     ],
 )

@@ -203,3 +203,8 @@ def test_what_sam_makes_is_explained_by_what_it_makes_it_from(assembled):
 def test_an_id_that_does_not_exist_is_told_what_looks_like_it(assembled):
     with pytest.raises(PackagingError, match="Procss: there is no such resource; there is Process"):
         explain(assembled, "Procss")
+
+
+def test_a_name_that_is_no_resource_is_told_what_it_is(assembled):
+    with pytest.raises(PackagingError, match="cfn/stage.yaml has it among its Parameters"):
+        explain(assembled, "NamePrefix")

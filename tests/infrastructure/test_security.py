@@ -100,7 +100,8 @@ def test_every_key_rotates_by_itself_outlives_the_stack_and_has_a_name(resources
         assert key["EnableKeyRotation"] is True, name
         assert 90 <= key["RotationPeriodInDays"] <= 365, name
         assert 7 <= key["PendingWindowInDays"] <= 30, name
-        assert resources[name]["DeletionPolicy"] == resources[name]["UpdateReplacePolicy"] == "Retain", name
+        assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate", name
+        assert resources[name]["UpdateReplacePolicy"] == "Retain", name
         assert name in named, f"{name} has no alias"
 
 
