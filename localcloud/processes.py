@@ -111,7 +111,8 @@ class Child:
 
     async def _sweep(self) -> None:
         """End what it started and did not end itself; they are in its session, and may still write where it did."""
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
+        # macOS does not permit to signal a group of which only zombies are left.
+        with contextlib.suppress(ProcessLookupError, PermissionError, TimeoutError):
             async with asyncio.timeout(STOP_S):
                 while True:
                     os.killpg(self.pid, signal.SIGKILL)

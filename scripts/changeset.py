@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,10 +58,11 @@ class ChangeSet:
         try:
             status = self._status()
             creates = status in (None, "REVIEW_IN_PROGRESS")
-            seen = set() if status is None else {event["EventId"] for event in self._events()}
-            if self._propose(template, parameters, creates=creates):
-                self._client.execute_change_set(StackName=self._stack, ChangeSetName=self._name)
-                self._follow(seen, on_event)
+            newest = [] if status is None else next(self._event_pages(), [])
+            change_set = self._propose(template, parameters, creates=creates)
+            if change_set is not None:
+                self._client.execute_change_set(StackName=self._stack, ChangeSetName=change_set)
+                self._follow({event["EventId"] for event in newest}, on_event)
             return self._outputs()
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"stack {self._stack}: {error}") from error
@@ -75,25 +76,26 @@ class ChangeSet:
             for found in page["StackResourceSummaries"]
         )
 
-    def _propose(self, template: Mapping[str, str], parameters: Mapping[str, str], *, creates: bool) -> bool:
-        """Whether there is anything to change."""
-        self._name = f"deploy-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    def _propose(self, template: Mapping[str, str], parameters: Mapping[str, str], *, creates: bool) -> str | None:
+        """The change set's name; None if there is nothing to change."""
+        name = f"deploy-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         self._client.create_change_set(
             StackName=self._stack,
-            ChangeSetName=self._name,
+            ChangeSetName=name,
             ChangeSetType="CREATE" if creates else "UPDATE",
             Capabilities=CAPABILITIES,
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             **template,
         )
         while True:
-            described = self._client.describe_change_set(StackName=self._stack, ChangeSetName=self._name)
+            described = self._client.describe_change_set(StackName=self._stack, ChangeSetName=name)
             if described["Status"] == "CREATE_COMPLETE":
-                return True
+                return name
             if described["Status"] == "FAILED":
                 reason = described.get("StatusReason", "no reason given")
                 if any(words in reason for words in _NOTHING_TO_DO):
-                    return False
+                    self._client.delete_change_set(StackName=self._stack, ChangeSetName=name)
+                    return None
                 raise StackError(f"no change set for stack {self._stack}: {reason}")
             time.sleep(self._every_s)
 
@@ -112,7 +114,7 @@ class ChangeSet:
             raise StackError("\n  ".join([f"stack {self._stack} is {status}:", *failures]))
 
     def _fresh(self, seen: set[str]) -> Iterator[StackEvent]:
-        for event in reversed(self._events()):  # they come newest first
+        for event in reversed(list(self._events(seen))):  # they come newest first
             if event["EventId"] not in seen:
                 seen.add(event["EventId"])
                 yield StackEvent(
@@ -122,9 +124,19 @@ class ChangeSet:
                     event.get("ResourceStatusReason", ""),
                 )
 
-    def _events(self) -> list[Any]:
+    def _events(self, seen: Set[str]) -> Iterator[Any]:
+        """The newest first, to the end of the page on which the first one stands that was seen.
+
+        A stack keeps the events of its whole life: to read all of them at every look would be throttled some day.
+        """
+        for page in self._event_pages():
+            yield from page
+            if any(event["EventId"] in seen for event in page):
+                return
+
+    def _event_pages(self) -> Iterator[list[Any]]:
         pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self._stack)
-        return [event for page in pages for event in page["StackEvents"]]
+        return (page["StackEvents"] for page in pages)
 
     def _status(self) -> str | None:
         try:

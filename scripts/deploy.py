@@ -9,10 +9,11 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -26,8 +27,9 @@ from localcloud.standins import STAND_INS
 from scripts.artifacts import Package, make_package
 from scripts.changeset import StackEvent
 from scripts.packaging.assemble import PROJECT
+from scripts.packaging.checks.parameters import check_parameters
 from scripts.packaging.problems import PackagingError
-from scripts.smoke import show
+from scripts.smoke import pair, show
 from scripts.smoke_checks import Report, Smoke
 
 EPILOG = """
@@ -126,6 +128,7 @@ async def deploy(arguments: argparse.Namespace) -> int:
     try:
         return await work
     except asyncio.CancelledError:
+        print("deploy: interrupted; nothing is left running", file=sys.stderr)
         return 130
 
 
@@ -136,7 +139,7 @@ async def _deploy(arguments: argparse.Namespace) -> int:
 
     def make() -> Package:
         package = make_package(arguments.stage, target="local", out=out, say=console.step)
-        return replace(package, parameters={**package.parameters, **dict(arguments.parameter)})
+        return with_parameters(package, dict(arguments.parameter))
 
     async with LocalStage(make, progress=console.step, on_event=console.event) as stage:
         console.step(f"stack of {len(stage.resources)} resources")
@@ -149,10 +152,29 @@ async def _deploy(arguments: argparse.Namespace) -> int:
         else:
             conclude(console, stage, report)
         if arguments.keep:
-            console.title(f"  {stage.ws_url}  (header x-api-key: {stage.key})\n  {stage.rest_url}/v1/health")
+            console.title("From another terminal, with the origin guard's header, as no CloudFront is in between:")
+            console.title(f"  {smoke_command(stage)}\n\n  {stage.rest_url}/v1/health")
             console.title("  Ctrl-C ends it.")
             await interrupted()
     return 0 if report.ok else 1
+
+
+def with_parameters(package: Package, given: Mapping[str, str]) -> Package:
+    """The package with other values. Raises PackagingError for what AWS would not take, and ministack does."""
+    parameters = {**package.parameters, **given}
+    problems = tuple(check_parameters(package.template["Parameters"], parameters, "--parameter", {}))
+    if problems:
+        raise PackagingError(problems)
+    return replace(package, parameters=parameters)
+
+
+def smoke_command(stage: LocalStage) -> str:
+    """What a person types to run the smoke test again; its addresses, key and header serve any other client."""
+    target = stage.smoke_target()
+    words = ["--ws-url", target.ws_url, "--rest-url", target.rest_url, "--endpoint-url", stage.aws.url]
+    words += ["--topic-arn", target.topic_arn, "--queue-url", target.queue_url, "--api-key", target.api_key or ""]
+    words += ["--header", "=".join(next(iter(target.headers.items())))]
+    return f"{shlex.join([sys.executable, '-m', 'scripts.smoke'])} {shlex.join(words)}"
 
 
 def conclude(console: Console, stage: LocalStage, report: Report) -> None:
@@ -166,13 +188,6 @@ def conclude(console: Console, stage: LocalStage, report: Report) -> None:
 async def interrupted() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
-
-
-def pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
 
 
 def parser() -> argparse.ArgumentParser:

@@ -57,6 +57,10 @@ def main(argv: list[str] | None = None) -> int:
         count = len(error.problems)
         print(f"package: {count} problem{'s' * (count > 1)}\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:  # the folder to write to, the sources to read
+        progress("")
+        print(f"package: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

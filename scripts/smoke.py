@@ -8,19 +8,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import boto3
 
+from scripts.keys import credentials
 from scripts.smoke_checks import Check, Smoke, Target
 
 EPILOG = """
 checks: health, topics and tokens of the REST API; that a handshake without credentials is refused; that one with a
 token is let in; that a subscription is answered; that an observation published to the topic, and one put straight on
 the queue, come back through the socket within the bound; that the session answers a ping. The first that fails ends
-the run. Publishing takes AWS credentials that may use the topic and the queue.
+the run. Publishing takes AWS credentials that may use the topic and the queue; none are needed for an --endpoint-url on
+a loopback address. A stage that is not called through CloudFront wants the origin guard's header too.
+
+Everybody on a machine can read its command lines: give what is secret in DEFISTREAM_KEY and by --header-from.
 
 exit codes: 0 all passed, 1 one failed, 2 wrong arguments
 """
@@ -28,6 +33,20 @@ exit codes: 0 all passed, 1 one failed, 2 wrong arguments
 
 def show(check: Check) -> None:
     print(f"  {'ok  ' if check.ok else 'FAIL'}  {check.name:<16} {check.ms:8.0f} ms  {check.detail}", flush=True)
+
+
+def pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def from_environment(text: str) -> tuple[str, str]:
+    name, variable = pair(text)
+    if not os.environ.get(variable):
+        raise argparse.ArgumentTypeError(f"the variable {variable} is not set")
+    return name, os.environ[variable]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,8 +60,22 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rest-url", required=True, help="REST API without /v1, like https://stream.example.com")
     options.add_argument("--topic-arn", required=True, help="the stack's output ObservationsTopicArn")
     options.add_argument("--queue-url", required=True, help="the stack's output EventsQueueUrl")
-    options.add_argument("--api-key", help="whose tier decides the rate (default: anonymous, one update in 5 s)")
-    options.add_argument("--header", action="append", default=[], metavar="NAME=VALUE", help="repeatable")
+    options.add_argument(
+        "--api-key",
+        default=os.environ.get("DEFISTREAM_KEY"),
+        help="whose tier decides the rate (or the variable DEFISTREAM_KEY; default: anonymous, one update in 5 s)",
+    )
+    options.add_argument(
+        "--header", action="append", default=[], type=pair, metavar="NAME=VALUE", help="sent with all; repeatable"
+    )
+    options.add_argument(
+        "--header-from",
+        action="append",
+        dest="header",
+        type=from_environment,
+        metavar="NAME=VARIABLE",
+        help="the same, with the value of an environment variable",
+    )
     options.add_argument("--within", type=float, default=15.0, metavar="SECONDS", help="for each update (default: 15)")
     options.add_argument("--region", default="us-east-1", help="AWS region (default: us-east-1)")
     options.add_argument("--endpoint-url", metavar="URL", help="the AWS API to publish by (default: AWS)")
@@ -51,21 +84,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parser()
-    arguments = options.parse_args(argv)
-    if any("=" not in header for header in arguments.header):
-        options.error("--header takes NAME=VALUE")
+    arguments = parser().parse_args(argv)
     target = Target(
         ws_url=arguments.ws_url,
         rest_url=arguments.rest_url,
         topic_arn=arguments.topic_arn,
         queue_url=arguments.queue_url,
         api_key=arguments.api_key,
-        headers=dict(header.split("=", 1) for header in arguments.header),
+        headers=dict(arguments.header),
         within_s=arguments.within,
     )
-    client = boto3.Session(region_name=arguments.region).client
-    sns, sqs = (client(name, endpoint_url=arguments.endpoint_url) for name in ("sns", "sqs"))
+    url = arguments.endpoint_url
+    client = boto3.Session(region_name=arguments.region, **credentials(url, os.environ)).client
+    sns, sqs = (client(name, endpoint_url=url) for name in ("sns", "sqs"))
     smoke = Smoke(target, sns=sns, sqs=sqs, on_check=(lambda _: None) if arguments.json else show)
     report = asyncio.run(smoke.run())
     if arguments.json:

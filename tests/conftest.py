@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import redis
@@ -15,15 +17,32 @@ from localcloud.ministack import Ministack
 from localcloud.stores import RedisServer
 
 
+class Server(Protocol):
+    """What runs beside the tests."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+@contextmanager
+def running(server: Server) -> Iterator[asyncio.AbstractEventLoop]:
+    """Gives the loop that the server was started on; ends it whatever happens."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(server.start())
+        yield loop
+    finally:
+        loop.run_until_complete(server.stop())
+        loop.close()
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A real Redis for the whole run."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(server.start())
-    yield server
-    loop.run_until_complete(server.stop())
-    loop.close()
+    with running(server):
+        yield server
 
 
 @pytest.fixture
@@ -55,13 +74,7 @@ class DeployedStack:
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
     """Real queues, topic, table and secret, made from cfn/, for the whole run."""
     aws = Ministack(tmp_path_factory.mktemp("ministack"))
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(aws.start())
+    with running(aws) as loop:
         held = holdings()
         made = aws.deploy(held.template, stack="contract", parameters=held.with_values(UNNAMED))
-        outputs = loop.run_until_complete(made)
-        yield DeployedStack(aws, outputs)
-    finally:
-        loop.run_until_complete(aws.stop())
-        loop.close()
+        yield DeployedStack(aws, loop.run_until_complete(made))

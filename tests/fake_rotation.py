@@ -78,16 +78,20 @@ class _Exceptions:
 
 
 class FakeSecretsClient:
-    """What of Secrets Manager's client reading takes; ``calls`` are those made."""
+    """What of Secrets Manager's client reading takes; ``calls`` are those made, which fail with ``fault`` if there is
+    one."""
 
     exceptions = _Exceptions
 
     def __init__(self, **secrets: list[str]) -> None:
         self.secrets = secrets
         self.calls = 0
+        self.fault: Exception | None = None
 
     def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, str]:  # noqa: N803 - AWS's own names
         self.calls += 1
+        if self.fault:
+            raise self.fault
         values = self.secrets.get(SecretId, [])
         place = ("AWSCURRENT", "AWSPREVIOUS").index(VersionStage)
         if place >= len(values):

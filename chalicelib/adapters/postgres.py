@@ -20,7 +20,11 @@ from chalicelib.ports import Secrets
 # `require` would encrypt to whoever answers, so they travel in the zip: 130 kB, 60 compressed.
 ROOTS = Path(__file__).with_name("rds.pem")
 ATTEMPTS = 4  # a new function's first call may come before its network interface works or its role is known
+LOGINS = 3  # for a password: while RDS changes it, the secret may for seconds hold neither the right one nor the next
 PAUSE_S = 2.0
+# A server that answers with anything but these, or that cannot prove who it is, will say the same in two seconds.
+_PASSING = ("the database system is ", "too many ", "connection slots are reserved")
+_FINAL = ("FATAL:", "certificate", "SSL was required")
 _BOUNDS = {
     "connect_timeout": 5,
     "tcp_user_timeout": 15_000,  # ms: a server that died answers nothing, and would be waited for
@@ -62,7 +66,7 @@ class Postgres:
             try:
                 return self._connect_once()
             except (OperationalError, StoreDownError) as error:
-                if attempt == ATTEMPTS or self._monotonic() + PAUSE_S > deadline:
+                if attempt >= _attempts(error) or self._monotonic() + PAUSE_S > deadline:
                     raise self._told(error) from None
                 self._sleep(PAUSE_S)
         raise AssertionError("unreachable")
@@ -74,7 +78,7 @@ class Postgres:
             try:
                 return self._engine(value).connect()
             except OperationalError as error:
-                if "authentication failed" not in str(error):
+                if not _is_wrong_password(error):
                     raise
         return self._engine(passwords[-1]).connect()
 
@@ -102,3 +106,18 @@ class Postgres:
             return error
         reason = str(error.orig).strip().split("\n")[0]
         return StoreDownError(f"{self._host}:{self._port} cannot be reached: {reason}")
+
+
+def _is_wrong_password(error: OperationalError) -> bool:
+    return "authentication failed" in str(error.orig)
+
+
+def _attempts(error: OperationalError | StoreDownError) -> int:
+    """How many a failure deserves. libpq gives no code for what happens before it is connected, only the text."""
+    if isinstance(error, StoreDownError):
+        return ATTEMPTS
+    if _is_wrong_password(error):
+        return LOGINS
+    said = str(error.orig)
+    is_final = any(words in said for words in _FINAL) and not any(words in said for words in _PASSING)
+    return 1 if is_final else ATTEMPTS

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEEP_S = 300
 RETRY_S = 10
+_ALL = ""  # in place of a secret's id
 
 
 class SecretsManager:
@@ -31,12 +32,11 @@ class SecretsManager:
         kept = self._kept.get(secret_id)
         if kept and self._monotonic() - kept[0] < max_age_s:
             return kept[1]
-        if kept and self._monotonic() - self._failed_at.get(secret_id, -RETRY_S) < RETRY_S:
-            return kept[1]  # it is away: nobody is to wait for it at every token
+        if kept and self._failed_lately(secret_id):
+            return kept[1]
         try:
             values = [value for stage in ("AWSCURRENT", "AWSPREVIOUS") if (value := self._read(secret_id, stage))]
         except StoreDownError:
-            self._failed_at[secret_id] = self._monotonic()
             if kept:
                 return kept[1]
             raise
@@ -51,7 +51,12 @@ class SecretsManager:
         except self._client.exceptions.ResourceNotFoundException:
             return None
         except (BotoCoreError, ClientError) as error:
+            self._failed_at[_ALL if isinstance(error, BotoCoreError) else secret_id] = self._monotonic()
             raise StoreDownError("Secrets Manager cannot be read") from error
+
+    def _failed_lately(self, secret_id: str) -> bool:
+        """A refusal is about one secret. No answer is about all: who needs three must not wait seven seconds thrice."""
+        return any(self._monotonic() - self._failed_at.get(name, -RETRY_S) < RETRY_S for name in (secret_id, _ALL))
 
 
 class SecretsManagerVersions:

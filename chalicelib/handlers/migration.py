@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from chalicelib.errors import DefiStreamError, UnknownActionError
-from chalicelib.ports import CustomResources
 from chalicelib.telemetry import invocation
 
 if TYPE_CHECKING:
+    from chalicelib.ports import CustomResources
     from chalicelib.services.schema import MigrateSchema, SchemaReport
 
 ANSWER_S = 30  # kept for the answer: CloudFormation waits for one until its own time-out, and then learns nothing

@@ -101,6 +101,7 @@ class RotateSecret:
     def _create(self, secret_id: str, version: str) -> None:
         self._refuse_while_the_other_rotates(secret_id)
         if self._versions.value(secret_id, version) is None:
+            self._refuse_unless_the_other_is_sent(secret_id)
             self._versions.put(secret_id, version, secrets.token_urlsafe(RANDOM_BYTES))
 
     def _set(self, secret_id: str, version: str) -> None:
@@ -124,9 +125,7 @@ class RotateSecret:
 
     def _try_out(self, secret_id: str, origin: OriginSecret | None, state: SecretState) -> None:
         """See that the function may read what it will have to change."""
-        value = None if state.current is None else self._versions.value(secret_id, state.current)
-        if value is None:
-            raise RotationError("the secret has no current value")
+        value = self._current_value(secret_id, state)
         sent = origin is None or self._edge().sends(origin.header, value)
         log.info("rotation_tried_out", deployed=sent)
 
@@ -143,10 +142,26 @@ class RotateSecret:
             raise RotationError("the pending version has no value")
         return value
 
+    def _current_value(self, secret_id: str, state: SecretState) -> str:
+        value = None if state.current is None else self._versions.value(secret_id, state.current)
+        if value is None:
+            raise RotationError("the secret has no current value")
+        return value
+
     def _refuse_while_the_other_rotates(self, secret_id: str) -> None:
         origin = self._origin_secrets.get(secret_id)
         if origin is not None and self._versions.state(origin.other_id).pending is not None:
             raise RotationError("the other origin secret is in rotation: one of the two must hold still")
+
+    def _refuse_unless_the_other_is_sent(self, secret_id: str) -> None:
+        """A rotation that was given up, its version no longer pending, may have left the edge with a value of its."""
+        origin = self._origin_secrets.get(secret_id)
+        if origin is None:
+            return
+        header = self._origin_secrets[origin.other_id].header
+        value = self._current_value(origin.other_id, self._versions.state(origin.other_id))
+        if not self._edge().sends(header, value):
+            raise RotationError(f"not every place sends the value that the secret of {header} holds: rotate that one")
 
 
 def _try_key(key: str) -> None:

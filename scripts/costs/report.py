@@ -45,11 +45,11 @@ def estimate_text(estimate: Estimate, traffic: Traffic, prices: PriceTable) -> s
 
 def _row(line: Line) -> str:
     what = line.what if len(line.resources) < 2 else f"{line.what} ({len(line.resources)} resources)"
-    return f"  {what:<44}{_quantity(line.quantity):>12}{cents(line.monthly_usd):>12}  {line.per}"
+    return f"  {what:<44}{_quantity(line.quantity):>12} {cents(line.monthly_usd):>11}  {line.per}"
 
 
 def _quantity(quantity: Decimal) -> str:
-    for size, letter in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
+    for size, letter in ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**4, "k")):
         if quantity >= size:
             return f"{quantity / (size if letter != 'k' else 1000):,.1f} {letter}"
     return f"{quantity:,.1f}"

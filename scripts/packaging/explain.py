@@ -26,10 +26,14 @@ def explain(made: Assembled, logical_id: str) -> list[dict[str, Any]]:
     if logical_id in transformed:
         rows = leaves(transformed[logical_id], ())
         return [_row(location, value, _maker(made, logical_id)) for location, value in rows]
-    close = difflib.get_close_matches(logical_id, sorted(transformed), n=5, cutoff=0.5)
-    raise PackagingError(
-        [Problem("template", logical_id, f"there is no such resource; there is {', '.join(close) or len(transformed)}")]
-    )
+    raise PackagingError([Problem("template", logical_id, _not_found(made, logical_id, sorted(transformed)))])
+
+
+def _not_found(made: Assembled, name: str, known: list[str]) -> str:
+    elsewhere = [f"{owner} has it among its {section}" for (section, own), owner in made.owners.items() if own == name]
+    close = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+    nearest = f"there is {', '.join(close)}" if close else f"none of the {len(known)} has a name like it"
+    return "; ".join(["there is no such resource", *(elsewhere or [nearest])])
 
 
 def _rows(made: Assembled, logical_id: str) -> Iterator[dict[str, Any]]:

@@ -73,7 +73,9 @@ def merge(base: dict[str, Any], source: str, parts: Iterable[Part]) -> Merged:
         merged.owners.update({(section, name): source for name in base.get(section, {})})
     for part in parts:
         for section, content in part.body.items():
-            if section in NAMED_SECTIONS:
+            if section in NAMED_SECTIONS and not isinstance(content, dict | None):
+                merged.complain(part.where((section,)), (section,), "must be a mapping from names")
+            elif section in NAMED_SECTIONS:
                 for name, value in (content or {}).items():
                     _add_named(merged, part, (section, name), value)
             elif section in OTHER_SECTIONS:
@@ -89,7 +91,9 @@ def _add_named(merged: Merged, part: Part, location: tuple[str, str], value: Any
     existing = merged.template.setdefault(section, {})
     owner = merged.owners.get(location)
     is_overlay = isinstance(value, Remove | Replace) or (section == "Resources" and "Type" not in (value or {}))
-    if is_overlay and part.name.rpartition("/")[2] != OVERLAY:
+    if not isinstance(value, dict | Remove | Replace):
+        merged.complain(where, location, "must be a mapping; there is nothing in it, or no key")
+    elif is_overlay and part.name.rpartition("/")[2] != OVERLAY:
         merged.complain(where, location, f"has no Type; only {OVERLAY} may change what Chalice wrote")
     elif is_overlay and owner != merged.source:
         merged.complain(where, location, _hits_nothing(merged, section, name))

@@ -91,8 +91,9 @@ def _downloaded(target: Target, project: Path, cache: Path, say: Say) -> Path:
     try:
         _run_pip(target, project, unfinished, say)
         unfinished.rename(folder)
-    except FileExistsError:  # another run was quicker
-        pass
+    except OSError:
+        if not folder.exists():  # else another run was quicker
+            raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder

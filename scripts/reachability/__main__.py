@@ -19,6 +19,7 @@ from scripts.reachability.rules import PROTOCOLS, NotModelledError
 from scripts.reachability.table import lines
 
 STAGES = ("dev", "staging", "production")
+LAST_PORT = 65535
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,15 +28,21 @@ def parser() -> argparse.ArgumentParser:
         description="Print which ports everything in a stage's VPC can reach, read from the packaged template. "
         "With --from, --to and --port, say whether that connection works and what decides; the exit code is 1 if not.",
     )
-    options.add_argument("--stage", choices=STAGES, default="production")
+    options.add_argument("--stage", choices=STAGES, default="production", help="default: production")
     options.add_argument(
         "--from", dest="source", metavar="NAME", help="a name of the table, or a function's logical id"
     )
     options.add_argument("--to", dest="target", metavar="NAME")
-    options.add_argument("--port", type=int)
+    options.add_argument("--port", type=_port, help="0 to 65535")
     options.add_argument("--protocol", choices=PROTOCOLS, default="tcp")
     options.add_argument("--json", action="store_true", help="one object: cells by source and target, or the verdict")
     return options
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ from scripts.reachability.layers import Passage, acls_alone, groups_alone
 from scripts.reachability.matrix import Matrix, Node
 from scripts.reachability.ports import NONE, text
 
-CLOSED = "-"
 NOT_HERE = ""
 _LEGEND = """\
 Numbers are TCP ports; UDP and ICMP are named where they pass; - is closed. In brackets: what gets through only from

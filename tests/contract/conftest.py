@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from localcloud.stores import PostgresServer
+from tests.conftest import running
 from tests.contract.databases import Database, empty_database
 from tests.contract.stores import Store, fake_store, redis_store
 from tests.functions_user import as_functions_user
@@ -25,11 +25,8 @@ def store(request: pytest.FixtureRequest) -> Store:
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL for the whole run."""
     server = PostgresServer()
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(server.start())
-    yield server
-    loop.run_until_complete(server.stop())
-    loop.close()
+    with running(server):
+        yield server
 
 
 @pytest.fixture

@@ -50,6 +50,14 @@ def test_nothing_to_change_is_success(change: ChangeSet) -> None:
     assert events == []
 
 
+def test_no_empty_change_sets_pile_up(change: ChangeSet, ministack: DeployedStack) -> None:
+    change.deploy(template(), {})
+    for _ in range(3):
+        change.deploy(template(), {})
+    listed = ministack.aws.client("cloudformation").list_change_sets(StackName=change._stack)["Summaries"]
+    assert [found for found in listed if found["Status"] == "FAILED"] == []
+
+
 def test_a_resource_that_cannot_be_made_fails_with_its_name_and_reason(change: ChangeSet) -> None:
     with pytest.raises(StackError, match=r"ROLLBACK_COMPLETE(?s:.*)Waiting \(AWS::SQS::Queue\): .*VisibilityTimeout"):
         change.deploy(template(VisibilityTimeout=-5), {})

@@ -108,17 +108,20 @@ def test_a_server_under_a_trusted_root_is_spoken_to(database, front, monkeypatch
 def test_a_server_under_another_root_is_not(database, front):
     with pytest.raises(StoreDownError, match="certificate verify failed"):
         user(database, host="localhost", port=front.port, sslmode="verify-full")
+    assert database.waits == []  # it will be no other in two seconds
 
 
 def test_a_trusted_server_under_another_name_is_not(database, front, monkeypatch):
     monkeypatch.setattr(adapter, "ROOTS", front.certificate)
     with pytest.raises(StoreDownError, match="does not match host name"):
         user(database, host="127.0.0.1", port=front.port, sslmode="verify-full")
+    assert database.waits == []  # it will be no other in two seconds
 
 
 def test_a_server_without_tls_is_not(database):
     with pytest.raises(StoreDownError, match="does not support SSL"):
         user(database, sslmode="verify-full")
+    assert database.waits == []  # it will be no other in two seconds
 
 
 def test_the_roots_are_rds_own_three_for_each_region():

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
 import pytest
 
 from chalicelib.adapters import schema as adapter
-from chalicelib.adapters.postgres import ATTEMPTS
+from chalicelib.adapters.postgres import ATTEMPTS, LOGINS
 from chalicelib.adapters.schema import AlembicSchema
 from chalicelib.errors import SchemaError, StoreDownError
 from chalicelib.ports import Migration
@@ -134,21 +134,64 @@ def test_a_secret_that_cannot_be_read_yet_is_read_again(database):
         AlembicSchema(database.postgres(secrets=FakeSecrets())).current(deadline=soon())
 
 
-def test_either_password_is_good_while_it_is_changed(database):
-    """The new one is in the secret before, or only after, it is the database's."""
+@pytest.fixture
+def asks_keeper_for_a_password(database: Database) -> Iterator[None]:
+    """It is "before"."""
     (path,) = database.query("SHOW hba_file")[0]
     trusting = "host all postgres 127.0.0.1/32 trust"
     database.query("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'before'")
-    old, new = (json.dumps({"username": "keeper", "password": word}) for word in ("before", "after"))
     _set_rules(database, path, f"{trusting}|host all keeper 127.0.0.1/32 scram-sha-256")
-    try:
-        with database.postgres(new, old).transaction(soon()) as connection:
-            assert connection.exec_driver_sql("SELECT current_user").scalar() == "keeper"
-        with pytest.raises(StoreDownError, match="password authentication failed") as caught:
-            database.postgres(new, new).transaction(soon()).__enter__()
-    finally:
-        _set_rules(database, path, "host all all 127.0.0.1/32 trust")
+    yield
+    _set_rules(database, path, "host all all 127.0.0.1/32 trust")
+
+
+OLD, NEW = (json.dumps({"username": "keeper", "password": word}) for word in ("before", "after"))
+
+
+@pytest.mark.usefixtures("asks_keeper_for_a_password")
+def test_either_password_is_good_while_it_is_changed(database):
+    """The new one is in the secret before, or only after, it is the database's."""
+    with database.postgres(NEW, OLD).transaction(soon()) as connection:
+        assert connection.exec_driver_sql("SELECT current_user").scalar() == "keeper"
+    assert database.waits == []
+
+
+@pytest.mark.usefixtures("asks_keeper_for_a_password")
+def test_a_password_that_the_secret_does_not_hold_yet_is_waited_for(database):
+    class Late(FakeSecrets):
+        def values(self, secret_id: str, *, max_age_s: float = 300) -> Sequence[str]:
+            return [NEW] if len(database.waits) < LOGINS - 1 else [OLD]
+
+    with database.postgres(secrets=Late()).transaction(soon()) as connection:
+        assert connection.exec_driver_sql("SELECT current_user").scalar() == "keeper"
+
+
+@pytest.mark.usefixtures("asks_keeper_for_a_password")
+def test_a_wrong_password_is_tried_only_as_often_as_a_change_of_it_needs(database):
+    with pytest.raises(StoreDownError, match="password authentication failed") as caught:
+        database.postgres(NEW, NEW).transaction(soon()).__enter__()
+    assert len(database.waits) == LOGINS - 1
     assert "after" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"secrets": FakeSecrets(owner=[OLD])}, 'role "keeper" does not exist'),
+        ({"name": "nowhere"}, 'database "nowhere" does not exist'),
+    ],
+)
+def test_what_the_server_will_say_again_is_not_asked_again(database, changes, reason):
+    with pytest.raises(StoreDownError, match=reason):
+        database.postgres(**changes).transaction(soon()).__enter__()
+    assert database.waits == []
+
+
+def test_a_server_with_no_connection_to_spare_is_asked_again(database):
+    database.query("CREATE ROLE keeper LOGIN CONNECTION LIMIT 0")
+    with pytest.raises(StoreDownError, match="too many connections"):
+        database.postgres(OLD).transaction(soon()).__enter__()
+    assert len(database.waits) == ATTEMPTS - 1
 
 
 def _set_rules(database: Database, path: str, rules: str) -> None:

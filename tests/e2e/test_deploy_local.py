@@ -22,6 +22,7 @@ from localcloud.standins import STAND_INS
 from scripts import deploy
 from scripts.artifacts import Package
 from scripts.packaging.assemble import assemble
+from scripts.packaging.problems import PackagingError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,3 +146,12 @@ def test_another_target_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         deploy.main(["--target", "aws"])
     assert left_with.value.code == 2
     assert "invalid choice" in capsys.readouterr().err
+
+
+def test_parameters_that_aws_would_refuse_are_refused(tmp_path: Path) -> None:
+    """ministack takes any."""
+    assembled = assemble("dev")
+    package = Package("dev", assembled.template, assembled.parameters, tmp_path / "none.zip", "functions/none.zip")
+    assert deploy.with_parameters(package, {"LogLevel": "INFO"}).parameters["LogLevel"] == "INFO"
+    with pytest.raises(PackagingError, match=r"Foo: the template has no such parameter(.|\n)*LogLevel: is 'LOUD'"):
+        deploy.with_parameters(package, {"Foo": "1", "LogLevel": "LOUD"})

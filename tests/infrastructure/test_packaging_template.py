@@ -206,5 +206,5 @@ def test_an_id_that_does_not_exist_is_told_what_looks_like_it(assembled):
 
 
 def test_a_name_that_is_no_resource_is_told_what_it_is(assembled):
-    with pytest.raises(PackagingError, match="cfn/stage.yaml has it among its Parameters"):
+    with pytest.raises(PackagingError, match=r"cfn/stage\.yaml has it among its Parameters"):
         explain(assembled, "NamePrefix")

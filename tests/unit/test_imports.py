@@ -43,3 +43,10 @@ def test_no_function_but_migrate_loads_it():
 def test_migrate_does():
     """So that the test above would see it."""
     assert loaded("import app; app.container().migrate_schema", HEAVY) >= {"sqlalchemy", "alembic"}
+
+
+def test_the_schemas_of_resource_types_wait_until_a_type_is_asked_about():
+    """They take longer than all else of the packager, and `--help` needs none."""
+    module = ("cfnlint",)
+    assert loaded("import scripts.package", module) == set()
+    assert loaded("from scripts.packaging.tags import expected_tags; expected_tags('AWS::SQS::Queue')", module)

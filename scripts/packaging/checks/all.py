@@ -9,6 +9,7 @@ from scripts.packaging.checks.invocations import check_aliases, check_event_sour
 from scripts.packaging.checks.limits import check_limits, uses
 from scripts.packaging.checks.parameters import check_parameters
 from scripts.packaging.checks.references import check_present, check_references
+from scripts.packaging.checks.spelling import check_spelling
 from scripts.packaging.merge import Merged
 from scripts.packaging.problems import PackagingError, Problem
 from scripts.packaging.transform import resolve, transform
@@ -23,6 +24,7 @@ def check_sources(merged: Merged, parameters: Mapping[str, str], parameters_file
     return [
         *merged.problems,
         *check_references(merged),
+        *check_spelling(merged),
         *check_parameters(declared, parameters, parameters_file, merged.owners),
     ]
 

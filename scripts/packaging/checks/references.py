@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def check_references(merged: Merged) -> Iterator[Problem]:
             for reference in _all(entry, (section, name)):
                 what = _fault(template, reference, in_resource=section in ("Resources", "Outputs", "Globals"))
                 if what:
-                    yield Problem(_origin(merged, reference.location), _path(reference.location), what)
+                    yield Problem(origin(merged, reference.location), path(reference.location), what)
 
 
 def check_present(merged: Merged, resolved: Mapping[str, Any], region: str) -> Iterator[Problem]:
@@ -84,15 +85,17 @@ def _fault(template: Mapping[str, Any], reference: Reference, *, in_resource: bo
         return None
     if not in_resource:
         return f"refers to {name}, which is no parameter; conditions and rules know nothing else"
-    return _resource_fault(resources, name)
+    return _resource_fault(resources, template.get("Parameters", {}), name)
 
 
-def _resource_fault(resources: Mapping[str, Any], name: str) -> str | None:
+def _resource_fault(resources: Mapping[str, Any], parameters: Mapping[str, Any], name: str) -> str | None:
     logical_id, _, suffix = name.partition(".")
     if logical_id not in resources:
-        return f"refers to {name}, which is no parameter and no resource"
+        close = difflib.get_close_matches(logical_id, [*resources, *parameters], n=3, cutoff=0.8)
+        hint = f"; there is {', '.join(close)}" if close else ""
+        return f"refers to {name}, which is no parameter and no resource{hint}"
     if suffix and suffix not in _SAM_REFERENCES.get(resources[logical_id]["Type"], ()):
-        return f"refers to {name}, and SAM makes no {suffix} of a {resources[logical_id]['Type']}"
+        return f"refers to {name}, and SAM makes no {suffix} of an {resources[logical_id]['Type']}"
     return None
 
 
@@ -106,15 +109,15 @@ def _attribute_fault(resources: Mapping[str, Any], reference: Reference) -> str 
     if reference.by == "Fn::Sub" and attribute in _SAM_REFERENCES.get(kind, ()):
         return None
     if schema_of(kind) is None:
-        return f"is of type {kind}, which CloudFormation does not have"
-    return f"asks {name} for {attribute}, which a {kind} does not have"
+        return None  # told where the type is written
+    return f"asks {name} for {attribute}, which an {kind} does not have"
 
 
 def _parameters(merged: Merged) -> set[str]:
     return set(merged.template.get("Parameters", {}))
 
 
-def _origin(merged: Merged, location: Location) -> str:
+def origin(merged: Merged, location: Location) -> str:
     """The file and line of the leaf at, above or below the location."""
     for end in range(len(location), 0, -1):
         if location[:end] in merged.origins:
@@ -122,5 +125,6 @@ def _origin(merged: Merged, location: Location) -> str:
     return merged.owners.get((str(location[0]), str(location[1])), str(location[0]))
 
 
-def _path(location: Location) -> str:
+def path(location: Location) -> str:
+    """A location as it is told: without its section."""
     return ".".join(map(str, location[1:]))

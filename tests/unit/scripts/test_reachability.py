@@ -240,3 +240,9 @@ def test_what_cannot_be_asked_is_said(reads, capsys, argv, said):
         command.main(argv)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "https"])
+def test_what_is_no_port_is_a_wrong_argument(port):
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--from", "Poll", "--to", "Redis", f"--port={port}"])

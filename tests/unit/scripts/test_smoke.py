@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from localcloud.processes import free_port
+from scripts.smoke import parser
 from scripts.smoke_checks import Smoke, SmokeError, Target, observed
 
 
@@ -67,3 +68,20 @@ async def test_only_the_published_value_counts_as_its_update(frame: dict[str, st
 
 def test_an_observation_is_always_a_change() -> None:
     assert observed("feed:smoke:topic").value > Decimal(10**12)
+
+
+PLACE = ["--ws-url", "ws://x", "--rest-url", "http://x", "--topic-arn", "arn", "--queue-url", "url"]
+
+
+def test_secrets_need_not_be_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFISTREAM_KEY", "the key")
+    monkeypatch.setenv("ORIGIN_A", "the=secret")
+    said = parser().parse_args([*PLACE, "--header", "x-b=1=2", "--header-from", "x-origin-verify-a=ORIGIN_A"])
+    assert said.api_key == "the key"
+    assert said.header == [("x-b", "1=2"), ("x-origin-verify-a", "the=secret")]
+
+
+@pytest.mark.parametrize("wrong", [["--header", "x"], ["--header-from", "x=NOT_SET_ANYWHERE"], ["--header-from", "x"]])
+def test_a_header_without_a_value_is_a_wrong_argument(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args([*PLACE, *wrong])

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import jwt
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.adapters.secrets import SecretsManager
 from chalicelib.domain.keys import hash_key
@@ -123,3 +124,26 @@ def test_callers_who_go_round_the_edge_cannot_hammer_secrets_manager(world):
         assert not world.handshake(authorizer, "a-0", "b-0")
         world.clock.forward(seconds=0.1)
     assert world.client.calls <= 2 * 2 * 7
+
+
+def test_who_needs_three_secrets_waits_once_while_secrets_manager_does_not_answer(world):
+    """Each wait takes seven of the authorizer's ten seconds, and a function that is ended forgets what it kept."""
+    secrets = world.secrets()
+    kept = [secrets.values(name) for name in ("a", "b", "signing")]
+    world.client.fault = ReadTimeoutError(endpoint_url="https://secretsmanager")
+    for _ in range(3):
+        world.clock.forward(seconds=301)
+        world.client.calls = 0
+        assert [secrets.values(name) for name in ("a", "b", "signing")] == kept
+        assert world.client.calls == 1
+
+
+def test_a_secret_that_is_refused_keeps_no_other_from_being_read(world):
+    secrets = world.secrets()
+    for name in ("a", "b"):
+        secrets.values(name)
+    world.clock.forward(seconds=301)
+    world.client.fault = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+    assert secrets.values("a") == ["a-1"]
+    world.client.fault, world.client.secrets["b"] = None, ["b-2", "b-1"]
+    assert secrets.values("b") == ["b-2", "b-1"]

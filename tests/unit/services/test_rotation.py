@@ -133,6 +133,22 @@ def test_one_origin_secret_holds_still_while_the_other_rotates(rig, step):
     assert rig.edge.sent == {A: "a-1", B: "b-1"}
 
 
+def test_no_rotation_begins_while_the_other_header_has_a_value_that_its_secret_does_not_hold(rig):
+    """As after a rotation that was given up for good: only the header that would now change is still let in."""
+    rig.versions.begin("a", "v2")
+    for step in STEPS[:2]:
+        rig.step(step, "a")
+    rig.versions.labels["a"].pop("v2")
+    rig.versions.begin("b", "v2")
+    with pytest.raises(RotationError, match=f"the secret of {A} holds"):
+        rig.step("createSecret", "b")
+    assert "v2" not in rig.versions.values["b"]
+    rig.versions.labels["b"].pop("v2")
+    rig.rotate("a", "v3")
+    rig.rotate("b", "v3")
+    assert [rig.edge.sent[header] for header in (A, B)] == [rig.versions.live(name)[0] for name in ("a", "b")]
+
+
 def test_a_value_that_was_overwritten_at_the_edge_does_not_become_current(rig):
     """As by a deployment in the middle of a rotation, which puts the current value back."""
     rig.versions.begin("a", "v2")
