@@ -173,7 +173,7 @@ def smoke_command(stage: LocalStage) -> str:
     target = stage.smoke_target()
     words = ["--ws-url", target.ws_url, "--rest-url", target.rest_url, "--endpoint-url", stage.aws.url]
     words += ["--topic-arn", target.topic_arn, "--queue-url", target.queue_url, "--api-key", target.api_key or ""]
-    words += ["--header", "=".join(next(iter(target.headers.items())))]
+    words += ["--header", "=".join(next(iter(target.headers.items()))), "--within", f"{target.within_s:g}"]
     return f"{shlex.join([sys.executable, '-m', 'scripts.smoke'])} {shlex.join(words)}"
 
 
