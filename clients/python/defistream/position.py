@@ -103,7 +103,8 @@ class Position:
                 return False
             began = self.epoch is not None
             self._switch(update.epoch)
-            self._doubtful = older
+            # Of an epoch that only a reply told, nothing is known to compare with: this may be a late frame before it.
+            self._doubtful = older or (began and self._published_at is None)
             if began and self.floor is None and not update.snapshot:
                 self._run.floor = 0  # the new epoch may have begun with updates that we did not get
         run = self._run

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+RESUBSCRIBE = '{"type":"notice","name":"resubscribe"}'
 T0 = "2026-11-23T01:02:03.456Z"
 
 
@@ -34,6 +35,7 @@ class ModelServer:
         self.excused: dict[str, set[tuple[str, int]]] = {name: set() for name in topics}
         self.resumes = 0
         self.known = True
+        self.rebuilt = False  # the session was lost, and its client has not subscribed again since
         self.published = 0
         for name in topics:
             self.publish(name, due=True)
@@ -71,7 +73,7 @@ class ModelServer:
         self.known = False
 
     def disconnect(self) -> None:
-        self.known = True
+        self.known, self.rebuilt = True, False
         self.subscribed.clear()
         self.flying.clear()
 
@@ -80,8 +82,12 @@ class ModelServer:
         assert len(text) < 24_000
         body = json.loads(text)
         if not self.known:
-            self.known = True
-            self.flying.append('{"type":"notice","name":"resubscribe"}')
+            self.known = self.rebuilt = True  # what this command does settles nothing
+            self.flying.append(RESUBSCRIBE)
+        elif self.rebuilt and body["action"] == "ping":
+            self.flying.append(RESUBSCRIBE)  # the first may not have arrived
+        elif body["action"] == "subscribe":
+            self.rebuilt = False
         if body["action"] != "subscribe":
             self.flying.append(json.dumps({"type": "reply", "id": body["id"], "ok": True, "result": {}}))
             return

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from defistream.core import Core
 from defistream.wants import Part, Want, cut_resume
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.clients.model_server import ModelServer
@@ -28,6 +28,13 @@ OPERATIONS = st.lists(
     ),
     max_size=60,
 )
+
+
+# The session is lost, and so is the first notice of it.
+NOTICE_LOST = [
+    *[("deliver", 0), ("publish", 0, False), ("deliver", 0), ("drop", 0), ("publish", 0, False), ("deliver", 0)],
+    *[("wait", 1.0), ("forget",), ("wait", 1.0), ("drop", 0)],
+]
 
 
 class Rig:
@@ -132,6 +139,8 @@ class Rig:
 
 @pytest.mark.parametrize("patterns", [["price:*", "tvl:*"], TOPICS], ids=["wildcards", "topics"])
 @given(operations=OPERATIONS, filtered=st.booleans())
+@example(operations=[("drop", 0), ("new_epoch",), ("wait", 11.0), ("deliver", 1)], filtered=False)
+@example(operations=NOTICE_LOST, filtered=False)
 @settings(max_examples=200, deadline=None)
 def test_every_due_update_is_observed_once_or_reported_lost(
     patterns: list[str], operations: list[tuple[Any, ...]], filtered: bool
