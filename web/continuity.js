@@ -42,6 +42,7 @@ export class TopicTrack {
    * `opened`, `filled` (by itself), `recovered` (by a resume), `lost` or null.
    */
   apply(update, now) {
+    const unheard = this.publishedAt === "";
     const older = update.published_at < this.publishedAt;
     if (!older) this.publishedAt = update.published_at;
     if (this.epoch === null) return this.#start(update, "first");
@@ -49,7 +50,8 @@ export class TopicTrack {
       // A late frame cannot bring an epoch back; only if a late snapshot took us out of one does its next update.
       if (this.retired.includes(update.epoch) && (older || update.snapshot || !this.doubtful)) return verdict("old");
       if (older && !update.snapshot) return verdict("old");
-      this.doubtful = older;
+      // Of an epoch that only a reply told, nothing is known to compare with: this may be a late frame before it.
+      this.doubtful = older || unheard;
       return this.#start(update, "epoch");
     }
     return update.snapshot ? this.#snapshot(update) : this.#live(update, now);

@@ -317,6 +317,23 @@ async def test_a_conflated_replay_closes_a_gap(open_page: Opener) -> None:
     assert told == ["opened", 120, "duplicate", "recovered", 130]
 
 
+async def test_a_late_snapshot_of_an_epoch_never_heard_of_does_not_hide_the_one_in_the_reply(
+    open_page: Opener,
+) -> None:
+    page = await open_page()
+    told = await page.evaluate("""async () => {
+      const { TopicTrack } = await import("/continuity.js");
+      const track = new TopicTrack("price:x");
+      const update = (epoch, offset, snapshot, at) => ({ epoch, offset, prev: null, snapshot, published_at: at });
+      track.positioned({ epoch: "e2", offset: 0 });
+      track.apply(update("e1", 1, true, "2026-11-23T01:00:01.000Z"), 0);
+      track.apply(update("e2", 0, true, "2026-11-23T01:00:01.000Z"), 1);
+      const { outcome } = track.apply(update("e2", 1, false, "2026-11-23T01:00:05.000Z"), 2);
+      return [outcome, track.epoch, track.highest];
+    }""")
+    assert told == ["epoch", "e2", 1]
+
+
 async def test_a_refusal_says_why_and_is_not_retried(open_page: Opener, server: FakeServer) -> None:
     """401 and 403 are final: the reason stands in the header and a button tries again."""
     problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "this key has no streaming"}
