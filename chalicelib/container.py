@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import SettingsError
 from chalicelib.settings import Settings, from_env
-from chalicelib.telemetry import log
+from chalicelib.telemetry import log, metrics
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -49,7 +49,13 @@ class Container:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        log.configure(level=settings.log_level, stage=settings.stage, version=settings.version)
+        log.configure(
+            level=settings.log_level,
+            stage=settings.stage,
+            version=settings.version,
+            sample_rate=settings.log_sample_rate,
+        )
+        metrics.configure(stage=settings.stage)
 
     # --- what handlers call ---
 

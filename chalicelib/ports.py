@@ -112,6 +112,8 @@ class PostResults:
     unsent: list[Post] = field(default_factory=list)  # out of time, throttled or failing: try later
     refused: list[tuple[Post, int]] = field(default_factory=list)  # 400, 403, 413: no retry cures it
     retries: int = 0
+    throttled: int = 0  # answers 429
+    sent_at: list[tuple[int, float]] = field(default_factory=list)  # a post's index and time.monotonic() of its 2xx
 
 
 class Connections(Protocol):
@@ -265,6 +267,14 @@ class Subscribed:
     reads: Sequence[Read]
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Open connections, and subscriptions: topics and wildcards, each once a connection."""
+
+    connections: int
+    subscriptions: int
+
+
 class Subscriptions(Protocol):
     def subscribe(
         self,
@@ -322,6 +332,10 @@ class Sessions(Protocol):
 
     def forget(self, connections: Sequence[str]) -> int:
         """End connections, leaving tombstones; returns how many were known."""
+        ...
+
+    def active(self) -> Active:
+        """How many there are; up to a minute late in forgetting one whose end was not told."""
         ...
 
 

@@ -85,6 +85,7 @@ class Settings:
 
     version: str = "dev"
     log_level: str = "INFO"
+    log_sample_rate: float = 0.0  # share of invocations that write at DEBUG whatever the level
     redis_user: str = ""  # with redis_group: log in by IAM, as this user of that replication group; empty: no login
     redis_group: str = ""
     origin_secret_a_id: str = ""  # with b: callers must send one of the headers x-origin-verify-a and -b; empty: none
@@ -147,6 +148,13 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return value
+
+
 def _sslmode(text: str) -> str:
     if text not in ("verify-full", "require", "disable"):
         raise ValueError("must be verify-full, require or disable")
@@ -171,6 +179,7 @@ _REQUIRED = (
 _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "VERSION": str,
     "LOG_LEVEL": _level,
+    "LOG_SAMPLE_RATE": _share,
     "REDIS_USER": str,
     "REDIS_GROUP": str,
     "DATABASE_HOST": str,

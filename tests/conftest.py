@@ -12,9 +12,14 @@ from typing import Protocol
 import pytest
 import redis
 
+from chalicelib.telemetry import log, metrics
 from localcloud.holdings import UNNAMED, holdings
 from localcloud.ministack import Ministack
 from localcloud.stores import RedisServer
+from tests.leaks import pytest_runtest_makereport  # noqa: F401 - a hook, which this makes known
+
+log.configure(level="INFO", stage="test", version="test")  # as in production: the default shows local variables
+metrics.configure(stage="test", strict=True)
 
 
 class Server(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -225,6 +226,7 @@ class FakeConnections:
         sent = [post for post in posts if post.connection not in self.gone | self.busy]
         self.posts += sent
         results.sent = len(sent)
+        results.sent_at = [(post.index, time.monotonic()) for post in sent]
         return results
 
     def alive(self, connections: Sequence[str]) -> list[bool]:

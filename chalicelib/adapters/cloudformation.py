@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from chalicelib.errors import StoreDownError
+from chalicelib.telemetry.outside import CLOUDFORMATION, outside
 
 TIMEOUT_S = 5.0
 PAUSES_S = (1.0, 2.0, 4.0)  # with the time-outs 27 s at worst
@@ -30,7 +31,8 @@ class CloudFormation:
             raise StoreDownError("CloudFormation's URL is not https")
         payload = json.dumps(body).encode()
         for pause in (*PAUSES_S, None):
-            said = self._put(url, payload)
+            with outside(CLOUDFORMATION, "answer"):
+                said = self._put(url, payload)
             if said == "200":
                 return
             if pause is None or said.startswith("4"):

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import ApiKey
+from chalicelib.telemetry.outside import DYNAMODB, outside
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +24,8 @@ class DynamoKeys:
 
     def find(self, key_hash: str) -> ApiKey | None:
         try:
-            answer = self._client.get_item(TableName=self._table, Key={"hash": {"S": key_hash}})
+            with outside(DYNAMODB, "GetItem", table_name=self._table):
+                answer = self._client.get_item(TableName=self._table, Key={"hash": {"S": key_hash}})
         except (BotoCoreError, ClientError) as error:
             raise _down("read", error) from error
         item = answer.get("Item")
@@ -40,14 +42,16 @@ class DynamoKeys:
         if key.revoked_at:
             item["revoked_at"] = {"S": key.revoked_at}
         try:
-            self._client.put_item(TableName=self._table, Item=item)
+            with outside(DYNAMODB, "PutItem", table_name=self._table):
+                self._client.put_item(TableName=self._table, Item=item)
         except (BotoCoreError, ClientError) as error:
             raise _down("written", error) from error
 
     def all(self) -> Sequence[ApiKey]:
         try:
-            pages = self._client.get_paginator("scan").paginate(TableName=self._table)
-            return [_key(item) for page in pages for item in page["Items"]]
+            with outside(DYNAMODB, "Scan", table_name=self._table):
+                pages = self._client.get_paginator("scan").paginate(TableName=self._table)
+                return [_key(item) for page in pages for item in page["Items"]]
         except (BotoCoreError, ClientError) as error:
             raise _down("read", error) from error
 

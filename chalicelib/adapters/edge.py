@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import RotationError, StoreDownError
+from chalicelib.telemetry.outside import CLOUDFRONT, WAF, outside
 
 
 class CloudFrontEdge:
@@ -106,7 +107,8 @@ def _matches(statements: Any, header: str) -> Iterator[Any]:
 
 def _call(done: str, operation: Callable[..., Any], **arguments: Any) -> Any:
     try:
-        return operation(**arguments)
+        with outside(WAF if done.startswith("web ACL") else CLOUDFRONT, done):
+            return operation(**arguments)
     except (BotoCoreError, ClientError) as error:
         # Only the cause's name: botocore quotes what it refuses, and here that holds secrets.
         cause = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

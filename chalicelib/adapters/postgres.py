@@ -15,6 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from chalicelib.errors import SchemaError, StoreDownError
 from chalicelib.ports import Secrets
+from chalicelib.telemetry import tracing
+from chalicelib.telemetry.outside import POSTGRES, outside
 
 # Lambda's certificate store has the public authorities; RDS's are its own. Without them `verify-full` fails and
 # `require` would encrypt to whoever answers, so they travel in the zip: 130 kB, 60 compressed.
@@ -57,7 +59,10 @@ class Postgres:
 
         Raises StoreDownError if the database or its secret cannot be reached.
         """
-        with self._connect(deadline) as connection, connection.begin():
+        with outside(POSTGRES, "connect"):
+            made = self._connect(deadline)
+        work = tracing.subsegment(POSTGRES.name, namespace=POSTGRES.namespace, operation="transaction")
+        with made as connection, connection.begin(), work:
             self._bound(connection, deadline)
             yield connection
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import SecretState
+from chalicelib.telemetry.outside import SECRETS, outside
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -47,9 +48,11 @@ class SecretsManager:
 
     def _read(self, secret_id: str, stage: str) -> str | None:
         try:
-            return self._client.get_secret_value(SecretId=secret_id, VersionStage=stage)["SecretString"]
-        except self._client.exceptions.ResourceNotFoundException:
-            return None
+            with outside(SECRETS, "GetSecretValue"):
+                try:
+                    return self._client.get_secret_value(SecretId=secret_id, VersionStage=stage)["SecretString"]
+                except self._client.exceptions.ResourceNotFoundException:
+                    return None
         except (BotoCoreError, ClientError) as error:
             self._failed_at[_ALL if isinstance(error, BotoCoreError) else secret_id] = self._monotonic()
             raise StoreDownError("Secrets Manager cannot be read") from error
@@ -67,7 +70,8 @@ class SecretsManagerVersions:
 
     def state(self, secret_id: str) -> SecretState:
         try:
-            found = self._client.describe_secret(SecretId=secret_id)
+            with outside(SECRETS, "DescribeSecret"):
+                found = self._client.describe_secret(SecretId=secret_id)
         except (BotoCoreError, ClientError) as error:
             raise _down("described", error) from None
         labels = {version: frozenset(each) for version, each in found.get("VersionIdsToStages", {}).items()}
@@ -75,26 +79,30 @@ class SecretsManagerVersions:
 
     def value(self, secret_id: str, version: str) -> str | None:
         try:
-            return self._client.get_secret_value(SecretId=secret_id, VersionId=version).get("SecretString")
-        except self._client.exceptions.ResourceNotFoundException:
-            return None
+            with outside(SECRETS, "GetSecretValue"):
+                try:
+                    return self._client.get_secret_value(SecretId=secret_id, VersionId=version).get("SecretString")
+                except self._client.exceptions.ResourceNotFoundException:
+                    return None
         except (BotoCoreError, ClientError) as error:
             raise _down("read", error) from None
 
     def put(self, secret_id: str, version: str, value: str) -> None:
         try:
-            self._client.put_secret_value(
-                SecretId=secret_id, ClientRequestToken=version, SecretString=value, VersionStages=["AWSPENDING"]
-            )
+            with outside(SECRETS, "PutSecretValue"):
+                self._client.put_secret_value(
+                    SecretId=secret_id, ClientRequestToken=version, SecretString=value, VersionStages=["AWSPENDING"]
+                )
         except (BotoCoreError, ClientError) as error:
             raise _down("written", error) from None
 
     def promote(self, secret_id: str, version: str, *, instead_of: str | None) -> None:
         removed = {} if instead_of is None else {"RemoveFromVersionId": instead_of}
         try:
-            self._client.update_secret_version_stage(
-                SecretId=secret_id, VersionStage="AWSCURRENT", MoveToVersionId=version, **removed
-            )
+            with outside(SECRETS, "UpdateSecretVersionStage"):
+                self._client.update_secret_version_stage(
+                    SecretId=secret_id, VersionStage="AWSCURRENT", MoveToVersionId=version, **removed
+                )
         except (BotoCoreError, ClientError) as error:
             raise _down("promoted", error) from None
 

@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import Tick
 from chalicelib.protocol.envelopes import GoneMessage, ObservationMessage, TickMessage, encode
+from chalicelib.telemetry import tracing
+from chalicelib.telemetry.outside import SQS, failed, outside
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -38,21 +40,28 @@ class Queue:
         """Enqueue all; returns the indices of those not taken (SendMessageBatch answers 200 with a Failed list)."""
         refused: list[int] = []
         for batch in _batches(bodies):
-            entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {
-                    "Id": str(index),
-                    "MessageBody": bodies[index].decode(),
-                    "DelaySeconds": min(MAX_DELAY_S, delays_s[index]) if delays_s else 0,
-                }
-                for index in batch
-            ]
             try:
-                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+                with outside(SQS, "SendMessageBatch", queue_url=self._url):
+                    entries = [_entry(index, bodies[index], delays_s[index] if delays_s else 0) for index in batch]
+                    answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError):
                 refused += batch
                 continue
+            if answer.get("Failed"):
+                failed(SQS)
             refused += [int(entry["Id"]) for entry in answer.get("Failed", [])]
         return refused
+
+
+def _entry(index: int, body: bytes, delay_s: int) -> SendMessageBatchRequestEntryTypeDef:
+    entry: SendMessageBatchRequestEntryTypeDef = {
+        "Id": str(index),
+        "MessageBody": body.decode(),
+        "DelaySeconds": min(MAX_DELAY_S, delay_s),
+    }
+    if header := tracing.header():
+        entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": header}}
+    return entry
 
 
 def _batches(bodies: Sequence[bytes]) -> list[list[int]]:
@@ -115,14 +124,15 @@ class SqsDeadLetters:
     def bury(self, record: bytes, *, reason: str, message_id: str) -> None:
         body = encode(ObservationMessage(records=[msgspec.Raw(record)])).decode(errors="replace")
         try:
-            self._client.send_message(
-                QueueUrl=self._url,
-                MessageBody=body,
-                MessageAttributes={
-                    "Reason": {"DataType": "String", "StringValue": reason[:1000] or "unknown"},
-                    "SourceMessageId": {"DataType": "String", "StringValue": message_id},
-                },
-            )
+            with outside(SQS, "SendMessage", queue_url=self._url):
+                self._client.send_message(
+                    QueueUrl=self._url,
+                    MessageBody=body,
+                    MessageAttributes={
+                        "Reason": {"DataType": "String", "StringValue": reason[:1000] or "unknown"},
+                        "SourceMessageId": {"DataType": "String", "StringValue": message_id},
+                    },
+                )
         except (BotoCoreError, ClientError) as error:
             raise StoreDownError(f"the dead-letter queue did not take a record: {type(error).__name__}") from error
 
@@ -143,6 +153,7 @@ class SqsRetries:
                 for index, handle in enumerate(handles[start : start + ENTRIES])
             ]
             try:
-                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+                with outside(SQS, "ChangeMessageVisibilityBatch", queue_url=self._url):
+                    self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError):
                 return

@@ -8,7 +8,7 @@ import structlog
 
 from chalicelib.domain.origin import ORIGIN_HEADERS
 from chalicelib.errors import AuthenticationError, NotAllowedError
-from chalicelib.telemetry import invocation
+from chalicelib.telemetry import invocation, metrics
 
 if TYPE_CHECKING:
     from chalicelib.services.authorize import AuthorizeConnection
@@ -32,9 +32,11 @@ def authorize(event: dict[str, Any], service: AuthorizeConnection) -> dict[str, 
             )
         except AuthenticationError as error:
             structlog.get_logger().info("handshake_refused", reason=error.name)
+            metrics.count("ConnectionsRefused")
             identity = None
         except NotAllowedError as error:
             structlog.get_logger().info("handshake_refused", reason=str(error))
+            metrics.count("ConnectionsRefused")
             return _policy("nobody", "Deny", event["methodArn"], {})
     if identity is None:
         raise Exception("Unauthorized")  # out here: to refuse is not to fail, and is not logged as that

@@ -12,7 +12,7 @@ from chalicelib.errors import DefiStreamError, PoisonError
 from chalicelib.ports import Tick
 from chalicelib.protocol.envelopes import DeliveryJob, GoneMessage, TickMessage, decode
 from chalicelib.services.process import Message
-from chalicelib.telemetry import invocation
+from chalicelib.telemetry import invocation, metrics, tracing
 
 if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
@@ -34,6 +34,7 @@ def process(event: Any, service: ProcessObservations) -> dict[str, Any]:
                 body=record["body"],
                 receipt=record["receiptHandle"],
                 receives=int(record["attributes"]["ApproximateReceiveCount"]),
+                sent_ms=int(record["attributes"].get("SentTimestamp", 0)),
             )
             for record in event.to_dict()["Records"]
         ]
@@ -64,6 +65,7 @@ def deliver(event: Any, service: Deliver) -> dict[str, Any]:
                 ids.append(record["messageId"])
             except PoisonError as error:
                 log.error("job_undecodable", message_id=record["messageId"], reason=str(error))
+                metrics.count("PoisonRecords")
                 failed.append(record["messageId"])
         if jobs:
             left_s = event.context.get_remaining_time_in_millis() / 1000
@@ -77,7 +79,9 @@ def prune(event: Any, service: ManageSessions) -> dict[str, Any]:
         failed = []
         for record in event.to_dict()["Records"]:
             try:
-                service.end(decode(GoneMessage, record["body"]).connections)
+                connections = decode(GoneMessage, record["body"]).connections
+                service.end(connections)
+                log.info("pruned", connections=connections)
             except DefiStreamError as error:
                 log.error("prune_failed", message_id=record["messageId"], reason=str(error))
                 failed.append(record["messageId"])
@@ -85,8 +89,14 @@ def prune(event: Any, service: ManageSessions) -> dict[str, Any]:
 
 
 def _failures(ids: Iterable[str]) -> dict[str, Any]:
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(ids)]}
+    failed = sorted(ids)
+    metrics.count("ProcessingErrors", len(failed))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 def _fields(event: Any) -> dict[str, Any]:
-    return {"request_id": getattr(event.context, "aws_request_id", None)}
+    headers = (record["attributes"].get("AWSTraceHeader") for record in event.to_dict()["Records"])
+    return {
+        "request_id": getattr(event.context, "aws_request_id", None),
+        "caused_by": tracing.causes(headers) or None,  # traces of a queue are linked to ours, not part of it
+    }

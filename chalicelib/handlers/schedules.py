@@ -25,10 +25,13 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
 
 
 def sweep(event: Any, conflation: Conflation, sessions: ManageSessions) -> dict[str, Any]:
-    """Flush the slots whose tick was lost; announce the end of connections that are old."""
+    """Flush the slots whose tick was lost; announce the end of connections that are old; count those that are open."""
     with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
         try:
             ending = sessions.announce_endings()
-        finally:  # neither keeps the other from its turn
-            overdue = len(conflation.sweep())
+        finally:  # none keeps the others from their turn
+            try:
+                sessions.count_active()
+            finally:
+                overdue = len(conflation.sweep())
         return {"overdue": overdue, "ending": ending}

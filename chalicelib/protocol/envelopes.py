@@ -6,7 +6,7 @@ and is removed one release after nobody writes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -39,10 +39,14 @@ class ObservationRecord(msgspec.Struct, omit_defaults=True):
 
 
 class ObservationMessage(msgspec.Struct):
-    """Up to 100 observations; records are decoded one by one, so that a poisoned one fails alone."""
+    """Up to 100 observations; records are decoded one by one, so that a poisoned one fails alone.
+
+    ``published_ms`` is when its producer handed it over (Unix milliseconds; 0: it did not say).
+    """
 
     records: list[msgspec.Raw]
     v: int = 1
+    published_ms: int = 0
 
 
 class Frame(msgspec.Struct, omit_defaults=True):
@@ -60,7 +64,8 @@ class DeliveryJob(msgspec.Struct, omit_defaults=True):
     """Frames to post. Updates are carried once a job and shared by its frames.
 
     ``sources`` are the queue messages that the job came from; ``attempt`` counts the jobs before this one
-    that could not finish it.
+    that could not finish it. ``published_ms`` is when the oldest observation in it was published and
+    ``sequenced_ms`` when its updates got their offsets (Unix milliseconds); both 0 for what is late on purpose.
     """
 
     id: str
@@ -69,6 +74,8 @@ class DeliveryJob(msgspec.Struct, omit_defaults=True):
     sources: list[str] = []
     attempt: int = 0
     v: int = 1
+    published_ms: int = 0
+    sequenced_ms: int = 0
 
 
 class GoneMessage(msgspec.Struct):
@@ -142,8 +149,10 @@ def _in_utc(at: datetime) -> datetime:
         raise PoisonError(f"observed_at is out of range: {at.isoformat()}") from error
 
 
-def encode_observations(observations: Iterable[Observation]) -> Iterable[bytes]:
-    """Messages of at most MAX_RECORDS and MAX_MESSAGE_BYTES, in order."""
+def encode_observations(
+    observations: Iterable[Observation], *, now_ms: Callable[[], int] = lambda: 0
+) -> Iterable[bytes]:
+    """Messages of at most MAX_RECORDS and MAX_MESSAGE_BYTES, in order, each stamped when it is taken."""
     batch: list[msgspec.Raw] = []
     size = 0
     for observation in observations:
@@ -160,9 +169,9 @@ def encode_observations(observations: Iterable[Observation]) -> Iterable[bytes]:
             )
         )
         if batch and (len(batch) == MAX_RECORDS or size + len(raw) > MAX_MESSAGE_BYTES - 100):
-            yield encode(ObservationMessage(records=batch))
+            yield encode(ObservationMessage(records=batch, published_ms=now_ms()))
             batch, size = [], 0
         batch.append(msgspec.Raw(raw))
         size += len(raw) + 1
     if batch:
-        yield encode(ObservationMessage(records=batch))
+        yield encode(ObservationMessage(records=batch, published_ms=now_ms()))

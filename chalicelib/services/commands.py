@@ -26,7 +26,7 @@ from chalicelib.services.fanout import JobBuilder, encode_jobs
 from chalicelib.services.subscribe import SubscribeTopics, described
 from chalicelib.services.tokens import Tokens
 from chalicelib.settings import Tier
-from chalicelib.telemetry import metrics
+from chalicelib.telemetry import metrics, note
 
 log = structlog.get_logger()
 
@@ -69,20 +69,24 @@ class HandleCommand:
         """The reply to a frame, as JSON text; never raises."""
         command = _decoded(body)
         command_id = command.command_id if isinstance(command, protocol.BadCommandError) else command.id
+        metrics.count("CommandsHandled")
+        _note(command)
         try:
             self._limit(connection, self._tiers[identity.tier])  # what is malformed counts too
             session = self._session(connection, identity, connected_at_ms, command)
             if isinstance(command, protocol.BadCommandError):
-                metrics.count("ValidationErrors", 1)
+                metrics.count("ValidationErrors")
                 raise command.error
             reply = encode_reply(command_id, self._carry_out(connection, session, command))
             if len(reply.encode()) > MAX_REPLY_BYTES:
                 raise TooLargeError("the reply is larger than a message may be: ask for less in one command")
             return reply
         except DefiStreamError as error:
+            note(refused=error.name)
             return encode_error(command_id, error)
         except Exception:
             log.exception("command_failed")
+            metrics.count("ProcessingErrors")
             return encode_error(command_id, TemporaryError(f"something went wrong here: tell us request {request_id}"))
 
     def _session(
@@ -182,6 +186,16 @@ def _decoded(body: str) -> protocol.Command | protocol.BadCommandError:
         return protocol.decode_command(body)
     except protocol.BadCommandError as error:
         return error
+
+
+def _note(command: protocol.Command | protocol.BadCommandError) -> None:
+    """What the lines of this invocation say of the command; only topics that are some."""
+    if isinstance(command, protocol.BadCommandError):
+        return
+    note(action=type(command).__name__.lower())
+    topics = command.topics if isinstance(command, protocol.Subscribe | protocol.Unsubscribe) else []
+    if topics and len(topics) == 1 and protocol.is_subscribable(topics[0]):
+        note(topic=topics[0])
 
 
 def _time(milliseconds: int) -> str:

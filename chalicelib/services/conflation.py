@@ -60,6 +60,14 @@ class Conflation:
         if self._jobs.send(encode_jobs(jobs)):
             raise StoreDownError("the deliveries queue did not take every job")
         self._stream.flushed(tick, flushed.changes)
+        log.info(
+            "slot_flushed",
+            rate_s=tick.rate_s,
+            slot=tick.slot,
+            count=len(flushed.changes),
+            changes=[f"{change.topic}@{change.offset}" for change in flushed.changes],
+            jobs=[job.id for job in jobs],
+        )
 
     def retry_soon(self, delays_s: Mapping[str, int]) -> None:
         """Bring failed tick messages (by receipt handle) back: a slot is shorter than a visibility timeout."""

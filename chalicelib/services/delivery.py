@@ -15,9 +15,11 @@ from chalicelib.errors import DefiStreamError, StoreDownError
 from chalicelib.ports import Connections, GoneQueue, JobQueue, Post, PostResults
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, encode
 from chalicelib.protocol.pushes import rfc3339
-from chalicelib.telemetry import metrics
+from chalicelib.services.delivery_metrics import changes_of, measure
+from chalicelib.telemetry import metrics, note
 
 MAX_DELAY_S = 60
+LOGGED_CHANGES = 200  # named in an invocation's line: some 8 KB
 MISCONFIGURED = frozenset({401, 403, 404})  # what a wrong role, region or endpoint is answered with
 
 log = structlog.get_logger()
@@ -83,18 +85,29 @@ class Deliver:
         Raises StoreDownError, having requeued nothing, if the gateway refused all that it answered as not allowed:
         the role or the endpoint is wrong, and the messages must be kept until it is put right.
         """
-        started = self._monotonic()
+        _tell(jobs)
+        started, started_ms = self._monotonic(), self._now().timestamp() * 1000
         report = DeliveryReport()
         posts, places = self._lay_out(jobs, report)
         results = self._connections.post_all(posts, deadline=deadline, suspects=_suspects(jobs))
+        took_s = self._monotonic() - started
+        measure(results, posts, jobs, places, took_s=took_s, at_ms=lambda at: started_ms + (at - started) * 1000)
         _raise_if_shut_out(results)
         report.sent = results.sent
         report.refused = len(results.refused)
         for post, status in results.refused:
-            log.error("post_refused", status=status, connection=post.connection, size_bytes=len(post.body))
+            log.error("post_refused", status=status, connection_id=post.connection, size_bytes=len(post.body))
         answers = self._requeue(jobs, _remains(places, results.unsent), report)
         self._report_gone(results, report, reachable=answers)
-        _measure(report, results.retries, self._monotonic() - started)
+        log.info(
+            "delivered",
+            sent=report.sent,
+            requeued=report.requeued,
+            gone=report.gone,
+            retries=results.retries,
+            throttled=results.throttled,
+            posting_ms=round(took_s * 1000, 2),
+        )
         return report
 
     def _lay_out(self, jobs: Sequence[DeliveryJob], report: DeliveryReport) -> tuple[list[Post], list[tuple[int, int]]]:
@@ -107,6 +120,7 @@ class Deliver:
                 bodies = [_body(job, frame, sent_at) for frame in job.frames]
             except IndexError:
                 log.error("job_incoherent", job=job.id, reason="a frame names an update that the job does not carry")
+                metrics.count("PoisonRecords")
                 report.failed_jobs.append(number)
                 continue
             for index, (frame, body) in enumerate(zip(job.frames, bodies, strict=True)):
@@ -126,6 +140,7 @@ class Deliver:
             if job.attempt + 1 >= self._attempts_max:
                 log.error("job_dropped", job=job.id, attempts=job.attempt + 1, connections=count, sources=job.sources)
                 report.dropped += count
+                metrics.count("PostsDropped", count)
                 continue
             by_delay.setdefault(self._delay_s(job.attempt), []).append((number, count, encode(_rest(job, frames))))
         answers = True
@@ -155,6 +170,7 @@ class Deliver:
     def _report_gone(self, results: PostResults, report: DeliveryReport, *, reachable: bool) -> None:
         connections = list(dict.fromkeys(post.connection for post in results.gone))
         report.gone = len(connections)
+        metrics.count("ConnectionsGone", report.gone)
         if not connections or not reachable:  # no loss: the next frame for them is answered 410 again
             return
         try:
@@ -213,15 +229,11 @@ def _rest(job: DeliveryJob, frames: dict[int, list[str]]) -> DeliveryJob:
     )
 
 
-def _measure(report: DeliveryReport, retries: int, seconds: float) -> None:
-    for name, value in (
-        ("PostsSent", report.sent),
-        ("PostsRetried", retries),
-        ("PostsRequeued", report.requeued),
-        ("PostsRefused", report.refused),
-        ("PostsDropped", report.dropped),
-        ("ConnectionsGone", report.gone),
-    ):
-        if value:
-            metrics.count(name, value)
-    metrics.milliseconds("DeliverDuration", seconds * 1000)
+def _tell(jobs: Sequence[DeliveryJob]) -> None:
+    """Say which changes come by, as process did, before anything can go wrong with them."""
+    changes = changes_of(jobs)
+    topics = {change.rpartition("@")[0] for change in changes}
+    if len(topics) == 1:
+        note(topic=topics.pop())
+    named = changes[:LOGGED_CHANGES]
+    log.info("delivery_started", jobs=[job.id for job in jobs], count=len(changes), changes=named)

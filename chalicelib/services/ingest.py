@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -23,6 +24,7 @@ from chalicelib.ports import (
     ObservationPublisher,
     Source,
 )
+from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -94,6 +96,7 @@ class Ingest:
         coins: Sequence[str],
         now: Callable[[], datetime],
         lease_s: int = 55,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._store = store
@@ -101,6 +104,7 @@ class Ingest:
         self._coins = coins
         self._now = now
         self._lease_s = lease_s
+        self._monotonic = monotonic
 
     def run(self, *, scheduled_at: datetime, owner: str) -> IngestReport:
         """One schedule event; ``owner`` names this run, and a retry of the event may bring another.
@@ -132,10 +136,15 @@ class Ingest:
             log.warning("lease not released", error=str(error))  # it expires by itself
 
     def _poll(self, kind: FeedKind, run: _Run) -> FeedReport:
+        started = self._monotonic()
         try:
             report = self._poll_feed(kind, run)
         except DefiStreamError as error:
             report = FeedReport(kind, "failed", error=str(error))
+        if report.status != "not_due":
+            metrics.record("PollDuration", (self._monotonic() - started) * 1000)
+        if report.status in ("failed", "shrunken"):
+            metrics.count("PollFailures", Feed=kind)
         write = log.warning if report.status in ("failed", "shrunken") else log.info
         write(
             "feed",
@@ -213,6 +222,7 @@ class Ingest:
         if self._now() >= run.publish_until:
             raise TemporaryError("the lease is about to expire: left for the next run")
         self._publisher.publish(observations)
+        metrics.count("ObservationsPublished", len(observations))
 
     def _newest_at(self, kind: FeedKind, result: FeedResult) -> datetime:
         """When the newest data was made, on our clock: the source's may show another date altogether."""
@@ -234,6 +244,7 @@ class Ingest:
         topic = f"feed:{kind}"
         now = self._now()
         age = Decimal(max(0, int((now - newest_at).total_seconds())))
+        metrics.record("SourceAge", int(age), Feed=kind)
         token = run.scheduled_at.astimezone(UTC).isoformat()
         self._publish([Observation(observation_id(topic, token, age), topic, age, now)], run)
         self._store.save_last_seen({topic: newest_at.isoformat()})

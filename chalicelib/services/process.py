@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,25 +12,28 @@ import structlog
 
 from chalicelib.domain.changes import Change
 from chalicelib.domain.observations import Observation
+from chalicelib.domain.topics import kind_of
 from chalicelib.errors import DefiStreamError, PoisonError
 from chalicelib.ports import Audience, DeadLetters, JobQueue, Retries, Stream, TickQueue
-from chalicelib.protocol.envelopes import ObservationMessage, decode, decode_record
+from chalicelib.protocol.envelopes import DeliveryJob, ObservationMessage, decode, decode_record
 from chalicelib.services.fanout import build_jobs, encode_jobs, names_of
-from chalicelib.telemetry import metrics
+from chalicelib.telemetry import metrics, note
 
 log = structlog.get_logger()
 
 MAX_AHEAD = timedelta(hours=1)
+LOGGED_CHANGES = 200  # named in an invocation's line: some 8 KB
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A queue message; ``receives`` counts how often it was handed out."""
+    """A queue message; ``receives`` counts how often it was handed out, ``sent_ms`` is the queue's own time of it."""
 
     id: str
     body: str
     receipt: str = ""
     receives: int = 1
+    sent_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -42,6 +46,7 @@ class ProcessReport:
     changes: int = 0
     poisoned: int = 0
     jobs: int = 0
+    published_ms: dict[str, int] = field(default_factory=dict)  # by message id, where it is known
 
 
 class ProcessObservations:
@@ -99,14 +104,17 @@ class ProcessObservations:
 
     def _decode(self, message: Message, report: ProcessReport) -> list[Observation]:
         try:
-            records = decode(ObservationMessage, message.body).records
+            envelope = decode(ObservationMessage, message.body)
         except PoisonError as error:
             log.error("message_undecodable", message_id=message.id, reason=str(error))
             report.failed.add(message.id)
             report.undecodable.add(message.id)
+            metrics.count("PoisonRecords")
             return []
+        if published_ms := envelope.published_ms or message.sent_ms:
+            report.published_ms[message.id] = published_ms
         found = []
-        for raw in records:
+        for raw in envelope.records:
             try:
                 found.append(self._timely(decode_record(raw)))
             except PoisonError as error:
@@ -122,6 +130,7 @@ class ProcessObservations:
     def _bury(self, raw: msgspec.Raw, error: PoisonError, message: Message, report: ProcessReport) -> None:
         log.error("record_poisoned", message_id=message.id, reason=str(error))
         report.poisoned += 1
+        metrics.count("PoisonRecords")
         try:
             self._dead_letters.bury(bytes(raw), reason=str(error), message_id=message.id)
         except DefiStreamError:
@@ -129,6 +138,7 @@ class ProcessObservations:
 
     def _publish(self, observations: Sequence[Observation], sources: Sequence[str], report: ProcessReport) -> None:
         sequenced = self._stream.sequence(observations)
+        sequenced_ms = int(self._now().timestamp() * 1000)
         changes: list[Change] = []
         came_from: dict[int, list[str]] = {}
         places: dict[tuple[str, str, int], int] = {}
@@ -141,15 +151,43 @@ class ProcessObservations:
                 changes.append(change)
             came_from.setdefault(place, []).append(source)
         report.changes = len(changes)
-        metrics.count("ChangesPublished", len(changes))
+        _measure(changes, {message for of in came_from.values() for message in of}, report.published_ms, sequenced_ms)
         if changes:
             recipients = self._audience.recipients(names_of(changes))
             jobs = build_jobs(changes, recipients, sources=came_from, **self._limits)
             report.jobs = len(jobs)
+            _stamp(jobs, report.published_ms, sequenced_ms)
+            _tell(changes, [job.id for job in jobs])
             for index in self._jobs.send(encode_jobs(jobs)):
                 report.failed.update(jobs[index].sources)
         if sequenced.ticks:
             self._ticks.send(sequenced.ticks)
+
+
+def _measure(
+    changes: Sequence[Change], messages: Iterable[str], published_ms: Mapping[str, int], sequenced_ms: int
+) -> None:
+    for kind, number in Counter(kind_of(change.topic) for change in changes).items():
+        metrics.count("ChangesPublished", number, Kind=kind)
+    for message in messages:
+        if message in published_ms:
+            metrics.record("PublishedToSequenced", max(0, sequenced_ms - published_ms[message]))
+
+
+def _stamp(jobs: Sequence[DeliveryJob], published_ms: Mapping[str, int], sequenced_ms: int) -> None:
+    """For deliver to measure by: of the messages that a job came from, the oldest counts."""
+    for job in jobs:
+        job.sequenced_ms = sequenced_ms
+        job.published_ms = min((published_ms[source] for source in job.sources if source in published_ms), default=0)
+
+
+def _tell(changes: Sequence[Change], jobs: Sequence[str]) -> None:
+    """One line for all changes: a line each would cost more than all else that is logged."""
+    topics = {change.topic for change in changes}
+    if len(topics) == 1:
+        note(topic=changes[0].topic)
+    named = [f"{change.topic}@{change.offset}" for change in changes[:LOGGED_CHANGES]]
+    log.info("changes_published", count=len(changes), changes=named, jobs=jobs)
 
 
 def _delay_s(message: Message, hopeless: set[str]) -> int:

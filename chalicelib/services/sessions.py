@@ -53,8 +53,9 @@ class ManageSessions:
         if holders is not None and self._evict(holders):
             holders = self._sessions.open(connection, session, limit)
         if holders is not None:
+            metrics.count("ConnectionsRefused")
             raise TooManyConnectionsError(f"this key has its {limit} connections", retry_after=60)
-        metrics.count("ConnectionsOpened", 1)
+        metrics.count("ConnectionsOpened")
         return session
 
     def _session(self, identity: Identity) -> Session:
@@ -71,6 +72,12 @@ class ManageSessions:
         """Raises StoreDownError."""
         known = self._sessions.forget(connections)
         metrics.count("ConnectionsEnded", known)
+
+    def count_active(self) -> None:
+        """Measure what is open now. Raises StoreDownError."""
+        active = self._sessions.active()
+        metrics.record("ActiveConnections", active.connections)
+        metrics.record("ActiveSubscriptions", active.subscriptions)
 
     def announce_endings(self) -> int:
         """Tell connections that are about to reach their age limit to reconnect; returns how many.

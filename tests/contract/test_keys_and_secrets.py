@@ -59,6 +59,7 @@ def test_a_table_that_is_not_there_is_named_as_the_cause(ministack):
         keys.put(KEY)
 
 
+@pytest.mark.shows_a_secret
 def test_the_command_issues_lists_and_revokes_without_credentials(ministack, capsys, monkeypatch):
     """As localcloud's banner has it pasted into a terminal that knows no AWS."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):

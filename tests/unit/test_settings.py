@@ -17,8 +17,11 @@ def test_what_is_required_is_read_under_its_name():
 
 
 def test_what_is_optional_has_a_default_and_is_converted():
-    settings = from_env({**ENV, "COINS": "bitcoin, dai,,", "SOURCE_TIMEOUT_S": "2.5", "LOG_LEVEL": "debug"})
+    settings = from_env(
+        {**ENV, "COINS": "bitcoin, dai,,", "SOURCE_TIMEOUT_S": "2.5", "LOG_LEVEL": "debug", "LOG_SAMPLE_RATE": "0.01"}
+    )
     assert (settings.coins, settings.source_timeout_s, settings.log_level) == (("bitcoin", "dai"), 2.5, "DEBUG")
+    assert (settings.log_sample_rate, from_env(ENV).log_sample_rate) == (0.01, 0.0)
     assert from_env(ENV).posts_per_job == from_env({**ENV, "POSTS_PER_JOB": ""}).posts_per_job == 500
     assert from_env({**ENV, "YIELD_MIN_TVL_USD": "5e6"}).yield_min_tvl_usd == Decimal(5_000_000)
 
@@ -36,6 +39,12 @@ def test_one_error_names_every_bad_variable():
 def test_a_time_is_a_number_above_zero(value):
     with pytest.raises(SettingsError):
         from_env({**ENV, "SOURCE_TIMEOUT_S": value})
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.1", "nan", "often"])
+def test_a_share_is_a_number_from_0_to_1(value):
+    with pytest.raises(SettingsError):
+        from_env({**ENV, "LOG_SAMPLE_RATE": value})
 
 
 def test_every_variable_is_a_setting():

@@ -17,6 +17,7 @@ from chalicelib.adapters.connections.pool import Address, Pool
 from chalicelib.adapters.connections.round import Round
 from chalicelib.adapters.connections.signer import Credentials, Signer
 from chalicelib.ports import Post, PostResults
+from chalicelib.telemetry.outside import CONNECTIONS, outside
 
 CONNECT_TIMEOUT_S = 3.0
 REQUEST_TIMEOUT_S = 5.0
@@ -119,7 +120,8 @@ class ConnectionsClient:
             request_timeout_s=self._request_timeout_s,
             random=self._random,
         )
-        results = self._loop.run_until_complete(round_.run())
+        with outside(CONNECTIONS, method):  # one of the trace for all: a post each would be more than X-Ray takes
+            results = self._loop.run_until_complete(round_.run())
         if results.unsent or results.refused:
             log.warning(
                 "posts_left_over",

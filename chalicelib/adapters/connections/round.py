@@ -90,6 +90,7 @@ class Round:
     def answered(self, link: Link[Lane], ticket: Lane, status: int) -> None:
         if 200 <= status < 300:
             self.results.sent += 1
+            self.results.sent_at.append((ticket.post.index, self._loop.time()))
             self._patience.taken()
             self._advance(ticket)
         else:
@@ -123,6 +124,7 @@ class Round:
             self._leave()
             return
         self.problem = f"{status} {link.body.decode(errors='replace')}"
+        self.results.throttled += status == 429
         if status in (408, 429) or status >= 500:
             self._again_if_worth_it(lane, link.retry_after_s)
         elif status in (401, 403) and not lane.resigned:

@@ -13,6 +13,7 @@ import urllib3
 
 from chalicelib.adapters.defillama.headers import fresh_for_s, http_date, retry_after_s
 from chalicelib.errors import SourceError
+from chalicelib.telemetry.outside import DEFILLAMA, outside
 
 TRIES = 3
 BACKOFF_BASE_S = 0.5
@@ -81,7 +82,8 @@ class Fetcher:
         """
         for attempt in range(1, TRIES + 1):
             try:
-                return self._follow(url, etag, deadline)
+                with outside(DEFILLAMA, "GET"):
+                    return self._follow(url, etag, deadline)
             except SourceError as error:
                 wait = error.retry_after
                 if wait is None:  # full jitter: clients that failed together do not come back together

@@ -15,7 +15,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from chalicelib.errors import StoreDownError
-from chalicelib.telemetry import tracing
+from chalicelib.telemetry.outside import REDIS, outside
 
 LUA = Path(__file__).parent / "lua"
 
@@ -83,12 +83,12 @@ class Redis:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._client.register_script(source(name))
-        with self._errors(), tracing.subsegment(f"redis {name}"):
+        with self._errors(), outside(REDIS, name):
             return script(args=args)
 
     def call(self, method: Callable[[Any], Any]) -> Any:
         """Run plain commands on the client. Raises StoreDownError."""
-        with self._errors():
+        with self._errors(), outside(REDIS, "commands"):
             return method(self._client)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""ports.Sessions and ports.Limits on Redis (see lua/open.lua, extend.lua, forget.lua, take.lua)."""
+"""ports.Sessions and ports.Limits on Redis (see lua: open, session, extend, drop, forget, active, take)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.redis.client import Redis
-from chalicelib.ports import Session
+from chalicelib.ports import Active, Session
 
 
 class RedisSessions:
@@ -41,7 +41,7 @@ class RedisSessions:
         self._redis.call(lambda client: client.hset(f"conn:{connection}", "rebuilt", "0"))
 
     def drop(self, connection: str) -> None:
-        self._redis.call(lambda client: client.delete(f"conn:{connection}"))
+        self._redis.run("drop", connection)
 
     def ending(self, before_ms: int) -> Sequence[str]:
         return list(self._redis.call(lambda client: client.zrangebyscore("ending", "-inf", before_ms)))
@@ -52,6 +52,9 @@ class RedisSessions:
 
     def forget(self, connections: Sequence[str]) -> int:
         return int(self._redis.run("forget", self._tombstone_seconds, *connections))
+
+    def active(self) -> Active:
+        return Active(*map(int, self._redis.run("active", int(self._now().timestamp() * 1000))))
 
 
 class RedisLimits:

@@ -15,7 +15,7 @@ from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
 from chalicelib.errors import DefiStreamError, MalformedError, NotAllowedError, TemporaryError, UnknownTopicError
 from chalicelib.protocol.commands import is_subscribable
 from chalicelib.protocol.pushes import error_body, rfc3339
-from chalicelib.telemetry import invocation
+from chalicelib.telemetry import invocation, metrics
 
 if TYPE_CHECKING:
     from chalicelib.services.health import SourceHealth
@@ -35,6 +35,7 @@ def _answer(name: str, work: Callable[[Any], dict[str, Any]], *, status: int = 2
             return _problem(error)
         except Exception:
             log.exception("request_failed")
+            metrics.count("ProcessingErrors")
             return _problem(
                 TemporaryError(f"something went wrong here: tell us request {request.context['requestId']}")
             )

@@ -17,7 +17,6 @@ from chalicelib.errors import StoreDownError
 from chalicelib.ports import PostResults
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, decode, encode
 from chalicelib.services.delivery import Deliver
-from chalicelib.telemetry import metrics
 from tests.unit.adapters.scripted_gateway import ScriptedGateway
 
 KEY = ReadOnlyCredentials("AKIDEXAMPLE", "secret", None)
@@ -32,6 +31,7 @@ class FakeConnections:
         self.posts = []
         self.deadline = None
         self.suspects = None
+        self.sent_at = 0.0  # monotonic
 
     def post_all(self, posts, *, deadline, suspects=frozenset()):
         self.deadline, self.suspects = deadline, suspects
@@ -44,6 +44,7 @@ class FakeConnections:
                 results.unsent.append(post)
             elif outcome == "sent":
                 results.sent += 1
+                results.sent_at.append((post.index, self.sent_at))
                 self.posts.append(post)
             else:
                 results.refused.append((post, outcome))
@@ -185,11 +186,11 @@ def test_a_job_tried_too_often_is_dropped_and_named(rig):
     assert (line["log_level"], line["job"], line["connections"]) == ("error", "tired", 2)
 
 
-def test_what_is_dropped_is_counted(rig, capsys):
+def test_what_is_dropped_is_counted(rig, measured):
     rig.connections.outcomes = {"a": "unsent", "b": "unsent"}
-    with metrics.invocation():
+    with measured() as found:
         rig.run(make_job("tired", attempt=7))
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["PostsDropped"] == [2.0]
+    assert found["PostsDropped"] == [2]
 
 
 def test_connections_whose_jobs_come_again_are_suspects(rig):
@@ -321,3 +322,60 @@ def test_over_a_real_socket_the_rest_comes_back_and_the_gone_are_named():
     assert [frame.to for job in jobs.jobs for frame in job.frames] == [["a"]]
     assert gone.reports == [["c"]]
     assert json.loads(gateway.bodies("b")[0])["sent_at"] == "2026-11-23T01:02:03.456Z"
+
+
+# --- what is measured ---
+
+
+NOW_MS = int(NOW.timestamp() * 1000)
+
+
+def test_delays_are_from_publication_and_offset_to_the_gateways_yes_a_value_a_frame(measured):
+    rig = Rig(monotonic=lambda: 100.0)
+    rig.connections.sent_at = 100.25
+    with measured() as found:
+        rig.run(make_job(published_ms=NOW_MS - 50, sequenced_ms=NOW_MS - 10))
+    assert found["PublishedToSent"] == pytest.approx([300.0] * 3, abs=1)
+    assert found["SequencedToSent"] == pytest.approx([260.0] * 3, abs=1)
+
+
+def test_what_waits_on_purpose_has_no_delay(rig, measured):
+    """Slower rates, snapshots and notices."""
+    with measured() as found:
+        rig.run(make_job())
+    assert found.keys().isdisjoint({"PublishedToSent", "SequencedToSent"})
+
+
+def test_what_was_not_sent_has_no_delay_yet_and_the_whole_one_later(measured):
+    rig = Rig(monotonic=lambda: 0.0)
+    rig.connections.outcomes = {"a": "unsent", "c": "unsent"}
+    with measured() as found:
+        rig.run(make_job(published_ms=NOW_MS - 50, sequenced_ms=NOW_MS))
+    assert len(found["PublishedToSent"]) == 1
+    (job,) = rig.jobs.jobs
+    assert (job.published_ms, job.sequenced_ms) == (NOW_MS - 50, NOW_MS)
+
+
+def test_frames_their_sizes_and_their_updates_are_counted(rig, measured):
+    rig.connections.outcomes = {"c": "gone"}
+    with measured() as found:
+        rig.run(make_job())
+    bodies = [len(body) for body in (rig.connections.bodies("a")[0],)]
+    assert (found["FramesDelivered"], found["UpdatesDelivered"], found["ConnectionsGone"]) == ([2], [4], [1])
+    assert found["UpdatesPerFrame"] == [2, 1]
+    assert found["FrameBytes"][:1] == bodies
+
+
+def test_what_the_gateway_refuses_and_throttles_is_counted(rig, measured):
+    rig.connections.outcomes = {"c": 413}
+    with measured() as found:
+        rig.run(make_job())
+    assert found["DeliveryErrors"] == [1]
+
+
+def test_a_delivery_names_the_changes_that_it_carries(rig):
+    updates = [msgspec.Raw(b'{"topic":"price:a","offset":7}'), msgspec.Raw(b'{"topic":"price:b","offset":1}')]
+    with capture_logs() as logs:
+        rig.run(DeliveryJob(id="j", frames=[Frame(to=["c"], updates=[0, 1])], updates=updates))
+    (line,) = [line for line in logs if line["event"] == "delivery_started"]
+    assert (line["jobs"], line["changes"]) == (["j"], ["price:a@7", "price:b@1"])

@@ -362,3 +362,20 @@ def test_whatever_fails_in_between_the_last_value_arrives_and_none_is_published_
     for topic in {each[0] for each in stream}:
         mine = [each for each in stream if each[0] == topic]
         assert all(left[1] != right[1] or right[2] for left, right in pairwise(mine))
+
+
+def test_what_is_published_is_counted_and_how_old_the_newest_is(rig, measured):
+    rig.answer("chains", ("tvl:chain:Base", "5"), ("tvl:chain:Sui", "7"))
+    with measured() as found:
+        report = rig.run()
+    assert found["ObservationsPublished"] == [report.published]
+    assert found["SourceAge", "chains"] == [0]
+    assert len(found["PollDuration"]) == len(FEED_KINDS)
+
+
+def test_a_failed_poll_is_counted_for_its_feed(rig, measured):
+    rig.source.answers["yields"] = SourceError("down")
+    with measured() as found:
+        rig.run()
+    assert found["PollFailures", "yields"] == [1]
+    assert ("PollFailures", "chains") not in found

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from chalicelib.domain.filters import Group
 from chalicelib.protocol.envelopes import encode_observations
@@ -239,3 +240,50 @@ def test_whatever_the_order_and_number_of_deliveries_every_offset_tells_one_thin
     assert all(len(different) == 1 for different in told.values())
     for name, topic in rig.store.topics.items():
         assert {offset for t, _, offset in told if t == name} == set(range(1, topic.offset + 1))
+
+
+def stamped(rig, name, *figures, published_ms):
+    (body,) = encode_observations(
+        [seen(topic, value, rig.clock()) for topic, value in figures], now_ms=lambda: published_ms
+    )
+    return Message(name, body.decode())
+
+
+def test_a_job_knows_when_the_oldest_of_its_observations_was_published_and_when_it_was_sequenced(rig, measured):
+    now_ms = int(rig.clock().timestamp() * 1000)
+    rig.subscribe("c", "price:*")
+    with measured() as found:
+        rig.run(
+            stamped(rig, "1", (ETH, "100"), published_ms=now_ms - 20),
+            stamped(rig, "2", ("price:bitcoin", "5"), published_ms=now_ms - 90),
+        )
+    (job,) = rig.jobs.jobs
+    assert (job.published_ms, job.sequenced_ms) == (now_ms - 90, now_ms)
+    assert sorted(found["PublishedToSequenced"]) == [20, 90]
+
+
+def test_where_the_producer_did_not_say_when_the_queue_does(rig, measured):
+    """A message of the release before, or of another producer."""
+    now_ms = int(rig.clock().timestamp() * 1000)
+    rig.subscribe("c", ETH)
+    message = stamped(rig, "1", (ETH, "100"), published_ms=0)
+    with measured() as found:
+        rig.run(Message("1", message.body, sent_ms=now_ms - 30))
+    assert found["PublishedToSequenced"] == [30]
+    assert rig.jobs.jobs[0].published_ms == now_ms - 30
+
+
+def test_changes_are_counted_by_kind_and_named_in_one_line(rig, measured):
+    rig.subscribe("c", ETH)
+    with capture_logs() as logs, measured() as found:
+        rig.run(rig.message("1", (ETH, "100"), ("price:bitcoin", "5"), ("tvl:protocol:aave", "7"), (ETH, "100")))
+    assert (found["ChangesPublished", "price"], found["ChangesPublished", "tvl"]) == ([2], [1])
+    (line,) = [line for line in logs if line["event"] == "changes_published"]
+    assert line["changes"] == [f"{ETH}@1", "price:bitcoin@1", "tvl:protocol:aave@1"]
+    assert line["jobs"] == [job.id for job in rig.jobs.jobs]
+
+
+def test_poisoned_records_and_messages_are_counted(rig, measured):
+    with measured() as found:
+        rig.run(Message("1", "no envelope"), Message("2", '{"records":[{"id":"x"}]}'))
+    assert found["PoisonRecords"] == [2]

@@ -96,3 +96,20 @@ def test_a_notice_that_is_not_taken_is_sent_with_the_next_sweep(rig):
         rig.sessions.announce_endings()
     rig.jobs.takes = lambda _: True
     assert rig.sessions.announce_endings() == 1
+
+
+def test_what_is_open_is_measured(rig, measured):
+    rig.connect("a")
+    rig.connect("b")
+    with measured() as found:
+        rig.sessions.count_active()
+    assert (found["ActiveConnections"], found["ActiveSubscriptions"]) == ([2], [0])
+
+
+def test_openings_ends_and_refusals_are_counted(rig, measured):
+    with measured() as found:
+        rig.connect("a", tier="tiny")
+        with pytest.raises(TooManyConnectionsError):
+            rig.connect("b", tier="tiny")
+        rig.sessions.end(["a", "never seen"])
+    assert (found["ConnectionsOpened"], found["ConnectionsRefused"], found["ConnectionsEnded"]) == ([1], [1], [1])

@@ -1,18 +1,11 @@
-"""Log lines: one JSON object each, with what an engineer on call needs and no secret."""
+"""Log lines: one JSON object each, with what an engineer on call needs."""
 
-import json
+import logging
 
 import pytest
 import structlog
 
-from chalicelib.telemetry import invocation, log, metrics
-
-
-@pytest.fixture
-def lines(capsys):
-    log.configure(level="INFO", stage="staging", version="1.2.3")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    structlog.reset_defaults()
+from chalicelib.telemetry import invocation, log, note
 
 
 def test_every_line_of_an_invocation_names_it(lines):
@@ -58,44 +51,47 @@ def test_a_failure_is_logged_with_its_trace_and_goes_on(lines):
     assert "RuntimeError: broken" in line["exception"]
 
 
-def test_what_is_named_like_a_secret_is_not_written(lines):
-    structlog.get_logger().info("asked", token="t0p", api_key="k3y", Authorization="b4sic", topic="price:ethereum")
-    (line,) = lines()
-    assert (line["token"], line["api_key"], line["Authorization"]) == ("[redacted]",) * 3
-    assert line["topic"] == "price:ethereum"
-
-
 def test_below_the_level_nothing_is_written(lines):
     structlog.get_logger().debug("detail")
     assert lines() == []
 
 
-def test_counts_and_durations_of_an_invocation_are_one_line_of_emf(lines):
-    with invocation("deliver"):
-        metrics.count("PostsSent", 2)
-        metrics.count("PostsSent", 3)
-        metrics.milliseconds("DeliverDuration", 12.5)
-        metrics.milliseconds("DeliverDuration", 7.5)
-    emf = next(line for line in lines() if "_aws" in line)
-    (described,) = emf["_aws"]["CloudWatchMetrics"]
-    assert described["Namespace"] == "DefiStream"
-    assert {metric["Name"]: metric["Unit"] for metric in described["Metrics"]} == {
-        "PostsSent": "Count",
-        "DeliverDuration": "Milliseconds",
-    }
-    assert emf["PostsSent"] == [5.0]
-    assert emf["DeliverDuration"] == [12.5, 7.5]
+def test_what_is_noted_on_the_way_is_in_every_line_that_follows(lines):
+    with invocation("message"):
+        note(topic="price:coingecko:ethereum")
+        structlog.get_logger().info("subscribed")
+    assert [line["topic"] for line in lines()] == ["price:coingecko:ethereum"] * 2
 
 
-def test_a_thousand_durations_are_still_one_line(lines):
-    with invocation("deliver"):
-        for number in range(1000):
-            metrics.milliseconds("DeliverDuration", number)
-    (emf,) = [line for line in lines() if "_aws" in line]
-    assert len(emf["DeliverDuration"]) == metrics.VALUES_MAX
-
-
-def test_an_invocation_that_measured_nothing_writes_no_metrics(lines):
-    with invocation("tick"):
+def test_a_line_names_the_trace_that_it_belongs_to_sampled_or_not(lines, monkeypatch):
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0")
+    with invocation("message"):
         pass
-    assert [line for line in lines() if "_aws" in line] == []
+    assert [line["trace_id"] for line in lines()] == ["1-5759e988-bd862e3fe1be46a994272793"]
+
+
+@pytest.mark.parametrize(("drawn", "events"), [(0.09, ["detail", "invocation_ended"]), (0.1, ["invocation_ended"])])
+def test_the_sampled_share_of_invocations_writes_its_details(lines, drawn, events):
+    log.configure(level="INFO", stage="staging", version="1.2.3", sample_rate=0.1)
+    with log.invocation("process", random=lambda: drawn):
+        structlog.get_logger().debug("detail")
+    assert [line["event"] for line in lines()] == events
+
+
+def test_details_end_with_the_invocation_that_was_sampled(lines):
+    log.configure(level="INFO", stage="staging", version="1.2.3", sample_rate=0.1)
+    with log.invocation("process", random=lambda: 0.0):
+        pass
+    structlog.get_logger().debug("detail")
+    assert [line["event"] for line in lines()] == ["invocation_ended"]
+
+
+def test_a_librarys_line_is_cleaned_too(lines, caplog):
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm9ueW1vdXMifQ.c2lnbmF0dXJlLW9mLXRoZS10ZXN0"
+    try:
+        raise ValueError(token)
+    except ValueError:
+        logging.getLogger("library").exception("could not use %s", token)
+    assert "could not use [redacted]" in caplog.text
+    assert "ValueError: [redacted]" in caplog.text
+    assert token not in caplog.text

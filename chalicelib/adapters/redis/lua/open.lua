@@ -15,7 +15,10 @@ if redis.call('PEXPIRETIME', conns) < ends + 60000 then
   redis.call('PEXPIREAT', conns, string.format('%.0f', ends + 60000))
 end
 local gen = redis.call('HGET', 'fence', 'generation') or ''
-local kept = redis.call('HMGET', 'conn:' .. connection, 'user', 'session')
+local kept = redis.call('HMGET', 'conn:' .. connection, 'user', 'session', 'ends')
+local function counted(at, change) redis.call('HINCRBY', 'active:connections', math.floor(at / 60000) + 1, change) end -- active.lua
+if kept[3] then counted(tonumber(kept[3]), -1) end
+counted(ends, 1)
 if kept[1] == user and tonumber(kept[2]) > tonumber(session) then session = kept[2] end -- it was refreshed
 redis.call('HSET', 'conn:' .. connection, 'user', user, 'tier', tier, 'ends', ARGV[5], 'session', session, 'gen', gen, 'rebuilt', ARGV[8])
 redis.call('PEXPIREAT', 'conn:' .. connection, ARGV[5])

@@ -13,7 +13,8 @@ local gen = generation(token)
 local rate, rung = string.match(group, '^(%d+)|([%d.]*)|')
 
 -- A session may be extended after its end, up to the end of its connection: what it wants is kept until then.
-local keep = math.max(ends, tonumber(redis.call('HGET', 'conn:' .. connection, 'ends')) or 0)
+local known = tonumber(redis.call('HGET', 'conn:' .. connection, 'ends'))
+local keep = math.max(ends, known or 0)
 
 local since, last = {}, 8 + 1 + 2 * tonumber(ARGV[8])
 for i = last, #ARGV, 3 do since[ARGV[i]] = {ARGV[i + 1], tonumber(ARGV[i + 2])} end
@@ -76,6 +77,7 @@ end
 
 local patterns = {}
 local count = redis.call('HLEN', subs)
+local before = count
 for i = 9, last - 1, 2 do
   local name, coin = ARGV[i], ARGV[i + 1]
   local is_wild = string.sub(name, -1) == '*'
@@ -98,5 +100,8 @@ for _, pattern in ipairs(patterns) do
   for topic in pairs(since) do
     if stem and string.sub(topic, 1, #stem) == stem then read(topic) end
   end
+end
+if known and count > before then -- see active.lua
+  redis.call('HINCRBY', 'active:subscriptions', math.floor(known / 60000) + 1, count - before)
 end
 return {'ok', patterns, topics}

@@ -18,4 +18,6 @@ for _, name in ipairs(names) do
     left[#left + 1] = name
   end
 end
+local ends = #left > 0 and tonumber(redis.call('HGET', 'conn:' .. connection, 'ends'))
+if ends then redis.call('HINCRBY', 'active:subscriptions', math.floor(ends / 60000) + 1, -#left) end -- see active.lua
 return left
