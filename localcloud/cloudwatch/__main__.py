@@ -1,0 +1,153 @@
+"""``python -m localcloud.cloudwatch evaluate``: a template's alarms over recorded data points."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from localcloud.cloudwatch import recording
+from localcloud.cloudwatch.errors import CloudWatchError
+from localcloud.cloudwatch.evaluator import AlarmResult, Evaluator
+from localcloud.cloudwatch.queries import DEFAULT_QUOTAS, Quotas
+from localcloud.cloudwatch.store import MetricStore
+from localcloud.cloudwatch.template import load_template, read_alarms
+from localcloud.cloudwatch.verdict import State
+
+_MINUTE = timedelta(minutes=1)
+
+_EPILOG = """\
+The alarms are evaluated at --from and then once a minute up to and including --to. An evaluation at 10:05 sees the
+data points up to 10:04:59: those of the minute that begins at 10:05 are not complete.
+
+A recorded data point is a JSON object on a line:
+  {"namespace": "DefiStream", "name": "PublishedToSent", "dimensions": {"Stage": "dev"},
+   "timestamp": "2026-01-01T00:00:00Z", "values": [12.5, 80]}
+
+Where a dimension refers to a resource, its value is the logical id ("Queue"), or "Queue.QueueName" for Fn::GetAtt.
+
+exit codes: 0 evaluated, whatever the states; 2 something given cannot be read or evaluated."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.end < options.start:
+        parser.error("--to is before --from")
+    try:
+        _evaluate(options)
+    except (CloudWatchError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    store = MetricStore()
+    with options.metrics.open(encoding="utf-8") as lines:
+        recording.load(lines, store)
+    alarms = read_alarms(load_template(options.template), dict(options.parameter))
+    quotas: Quotas = {**DEFAULT_QUOTAS, **dict(options.quota)}
+    evaluator = Evaluator(alarms, store, initial=State(options.initial), quotas=quotas)
+    for at in _minutes(options.start, options.end):
+        for result in evaluator.evaluate(at):
+            if options.json:
+                print(json.dumps(_line(result)))
+            elif result.changed:
+                print(f"{_time(result.at)}  {result.name}: {result.previous} -> {result.state}. {result.reason}")
+    if not options.json:
+        print(*(f"{state:<18} {name}" for name, state in evaluator.states.items()), sep="\n")
+
+
+def _minutes(start: datetime, end: datetime) -> Iterator[datetime]:
+    while start <= end:
+        yield start
+        start += _MINUTE
+
+
+def _line(result: AlarmResult) -> dict[str, str]:
+    return {
+        "alarm": result.name,
+        "timestamp": _time(result.at),
+        "state": result.state.value,
+        "reason": result.reason,
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return recording.moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _quota(text: str) -> tuple[tuple[str, str], float]:
+    name, value = _parameter(text)
+    namespace, slash, metric = name.rpartition("/")
+    try:
+        if slash:
+            return (namespace, metric), float(value)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/METRIC=NUMBER")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m localcloud.cloudwatch", description=__doc__)
+    command = parser.add_subparsers(required=True, metavar="evaluate").add_parser(
+        "evaluate",
+        help="evaluate the alarms of a template once a minute",
+        description="Evaluate every alarm of a template over recorded data points, as CloudWatch would.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--template", type=Path, required=True, help="CloudFormation, JSON or YAML")
+    command.add_argument("--metrics", type=Path, required=True, metavar="FILE.jsonl", help="recorded data points")
+    command.add_argument("--from", dest="start", type=_moment, required=True, metavar="TIME", help="RFC 3339")
+    command.add_argument("--to", dest="end", type=_moment, required=True, metavar="TIME", help="RFC 3339")
+    command.add_argument(
+        "--initial",
+        choices=[state.value for state in State],
+        default=State.INSUFFICIENT_DATA.value,
+        metavar="STATE",
+        help="the state of every alarm before the first evaluation: OK, ALARM or INSUFFICIENT_DATA (the default)",
+    )
+    command.add_argument(
+        "--parameter",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a template parameter, or the name of a resource (Queue=q, Queue.QueueName=q); may be repeated",
+    )
+    command.add_argument(
+        "--quota",
+        type=_quota,
+        action="append",
+        default=[],
+        metavar="NAMESPACE/METRIC=NUMBER",
+        help="what SERVICE_QUOTA gives, such as AWS/Lambda/ConcurrentExecutions=1000; may be repeated",
+    )
+    command.add_argument("--json", action="store_true", help="a JSON object a line for every alarm and evaluation")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
