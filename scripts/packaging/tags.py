@@ -27,6 +27,8 @@ def tag_property(resource_type: str) -> tuple[str, str] | None:
     definition = schema.get("properties", {}).get(name)
     if definition is None or tagging.get("taggable") is False:
         return None
+    if "$ref" in definition:  # X-Ray's schemas keep the list's own under "definitions"
+        definition = schema.get("definitions", {}).get(definition["$ref"].rpartition("/")[2], {})
     kinds = definition.get("type")
     return name, "list" if kinds == "array" or "items" in definition else "map"
 

@@ -10,6 +10,8 @@ import pytest
 
 from scripts.packaging.assemble import Assembled, assemble
 from scripts.packaging.transform import resolve, transform
+from tests.infrastructure.kinds import resources_with
+from tests.infrastructure.monitoring_model import EVERYTHING
 
 STAGES = ("dev", "staging", "production")
 
@@ -64,3 +66,9 @@ def resolved(stage: str) -> dict[str, Any]:
 def resources(resolved: dict[str, Any]) -> dict[str, Any]:
     """The resources of ``resolved`` by logical id. Do not change them."""
     return dict(resolved["Resources"])
+
+
+@pytest.fixture(scope="session")
+def monitored(assembled: Assembled, transformed: dict[str, Any]) -> dict[str, Any]:
+    """The resources with every alarm that a parameter can add. Do not change them."""
+    return resources_with(assembled, transformed, **EVERYTHING)

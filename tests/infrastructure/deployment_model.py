@@ -150,4 +150,4 @@ BESIDES: Mapping[str, str] = {
 }
 
 ROLES = frozenset({"DeployRole", "ExecutionRole"})
-POLICIES = frozenset({"DeployNetwork", "DeployStores", "DeployMessages", "DeployFunctions"})
+POLICIES = frozenset({"DeployNetwork", "DeployStores", "DeployMessages", "DeployFunctions", "DeployMonitoring"})

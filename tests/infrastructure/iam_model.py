@@ -43,8 +43,8 @@ def text(value: Any) -> str:
             return re.sub(r"\$\{(\w+)\}", lambda found: text(values.get(found[1], {"Ref": found[1]})), template)
         case {"Fn::Join": [separator, parts]}:
             return str(separator).join(text(part) for part in parts)
-        case str():
-            return value
+        case str() | int() | float():  # a parameter of type Number
+            return str(value)
     raise AssertionError(f"cannot be read: {value!r}")
 
 
