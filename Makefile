@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types imports unit infrastructure bench clean
+.PHONY: help setup run test lint types imports unit infrastructure bench loadtest clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ bench: setup ## the benchmarks, one JSON object each
 	@$(VENV)/python -m benchmarks.process --json
 	@$(VENV)/python -m benchmarks.deliver --json
 	@$(VENV)/python -m benchmarks.stream --connections 1000 --json
+
+loadtest: setup ## load, then the latency alarms' verdict; USERS=500 DURATION=60s SHAPE=storm ARGS="--inject-latency 300ms"
+	@$(VENV)/python -m loadtests --users $(or $(USERS),100) --duration $(or $(DURATION),60s) --shape $(or $(SHAPE),steady) $(ARGS)
 
 clean: ## remove what setup and the tools made
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
