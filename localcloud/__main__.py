@@ -15,12 +15,15 @@ import uvloop
 
 from chalicelib.errors import DefiStreamError
 from localcloud.cloud import LocalCloud, Options
+from localcloud.durations import duration
 from localcloud.feed.__main__ import recorded_moment
 from localcloud.feed.tape import DEFAULT_START
 from localcloud.gateway.server import PortTakenError
 from localcloud.gateway.throttle import GatewayLimits
 from localcloud.ministack import REGION
 from localcloud.terminal import Terminal, banner
+from localcloud.xray.__main__ import DEFAULT_PORT as XRAY_PORT
+from localcloud.xray.rules import CHOICES
 
 EPILOG = """
 what runs: Redis, PostgreSQL, the AWS APIs (ministack: SQS, SNS, DynamoDB, Secrets Manager) set up from cfn/, every
@@ -77,10 +80,23 @@ def parser() -> argparse.ArgumentParser:
     ports.add_argument("--postgres-port", type=int, default=0, help="PostgreSQL (default: any)")
     ports.add_argument("--aws-port", type=int, default=0, help="the AWS APIs (default: any)")
     ports.add_argument("--feed-port", type=int, default=0, help="the recorded DefiLlama (default: any)")
+    ports.add_argument(
+        "--xray-port",
+        type=int,
+        default=XRAY_PORT,
+        help=f"the X-Ray daemon, UDP and TCP (default: {XRAY_PORT}, or any if that is taken)",
+    )
     gateway = options.add_argument_group("the gateway's limits, API Gateway's by default")
     gateway.add_argument("--requests-per-second", type=_positive, default=10_000, help="account throttle (10000)")
     gateway.add_argument("--max-age", type=_positive, default=7200, help="seconds a connection may live (7200)")
     gateway.add_argument("--idle", type=_positive, default=600, help="seconds a connection may be silent (600)")
+    gateway.add_argument(
+        "--inject-latency",
+        type=duration,
+        default=0.0,
+        metavar="TIME",
+        help="delay every @connections post by so much, as in 300ms, to see what an alarm makes of it (default: 0)",
+    )
     handlers = options.add_argument_group("the handlers")
     handlers.add_argument(
         "--set",
@@ -98,6 +114,12 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="FUNCTION=N",
         help="worker processes of a function; repeatable",
+    )
+    handlers.add_argument(
+        "--tracing",
+        choices=CHOICES,
+        default="template",
+        help="which invocations X-Ray sees: all, by the sampling rules of cfn/, or none (default: template)",
     )
     output = options.add_argument_group("output")
     output.add_argument("--log", type=Path, metavar="FILE", help="write every log line of the handlers to a file")
@@ -156,6 +178,8 @@ def described(cloud: LocalCloud) -> dict[str, Any]:
         "redis_url": cloud.redis.url,
         "postgres_url": cloud.postgres.url,
         "feed_url": cloud.feed_url,
+        "console_url": cloud.console_url,
+        "xray_url": cloud.xray.url,
         "outputs": cloud.outputs,
         "workers": {name: cloud.runtime.workers(name) for name in cloud.runtime.functions},
     }
@@ -172,6 +196,8 @@ def options_of(arguments: argparse.Namespace, terminal: Terminal) -> Options:
         postgres_port=arguments.postgres_port,
         aws_port=arguments.aws_port,
         feed_port=arguments.feed_port,
+        xray_port=arguments.xray_port,
+        tracing=arguments.tracing,
         feed=arguments.feed,
         speed=arguments.speed,
         begins=arguments.begins,
@@ -180,6 +206,7 @@ def options_of(arguments: argparse.Namespace, terminal: Terminal) -> Options:
         parameters=_pairs(arguments.parameter, "--parameter"),
         env=_pairs(arguments.set, "--set"),
         limits=limits,
+        inject_latency_s=arguments.inject_latency,
         on_log=terminal.log,
     )
 

@@ -19,7 +19,7 @@ from chalice.app import CORSConfig
 
 import chalicelib
 from chalicelib.settings import from_env
-from localcloud.environment import function_environment
+from localcloud.environment import STAGE, function_environment
 from localcloud.feed.process import FeedProcess
 from localcloud.feed.tape import DEFAULT_START
 from localcloud.functions import FunctionSpec, read_functions
@@ -27,11 +27,17 @@ from localcloud.gateway.server import Gateway
 from localcloud.gateway.throttle import GatewayLimits
 from localcloud.holdings import UNNAMED, holdings
 from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY, Ministack
+from localcloud.monitor import Monitor
+from localcloud.observability import Observability, Watched
 from localcloud.pollers import Pollers
 from localcloud.processes import free_port
 from localcloud.runtime import Invocation, Runtime
 from localcloud.schedules import Scheduler
 from localcloud.stores import PostgresServer, RedisServer
+from localcloud.xray.daemon import Daemon
+from localcloud.xray.invocations import Tracer
+from localcloud.xray.rules import sampler_of
+from localcloud.xray.stage import RestTracer
 
 PROJECT = Path(__file__).resolve().parents[1]
 STACK = "defi-stream-local"
@@ -42,12 +48,17 @@ WORKERS: Mapping[str, int] = {"process": 2, "deliver": 2, "authorize": 2, "conne
 # Not loaded for every worker: half a second of SQLAlchemy, for the one function that changes the schema.
 RARE = frozenset({"chalicelib.adapters.postgres"})
 
+TRACER = "aws_xray_sdk.core"  # loaded once for all workers where invocations are traced: it takes 200 ms
+
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What can be chosen. A port of 0 is any free one; ``feed`` is "recorded", "live" or "none"."""
+    """What can be chosen. A port of 0 is any free one; ``feed`` is "recorded", "live" or "none".
+
+    ``tracing`` is one of xray.rules.CHOICES. Where ``xray_port`` is taken, another is.
+    """
 
     port: int = 0
     management_port: int = 0
@@ -55,6 +66,8 @@ class Options:
     postgres_port: int = 0
     aws_port: int = 0
     feed_port: int = 0
+    xray_port: int = 0
+    tracing: str = "template"
     feed: str = "recorded"
     speed: float = 3600.0
     begins: datetime = DEFAULT_START
@@ -64,6 +77,7 @@ class Options:
     parameters: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     limits: GatewayLimits = field(default_factory=GatewayLimits)
+    inject_latency_s: float = 0.0
     on_log: Callable[[str, str], None] | None = None
     record_calls: Path | None = None
 
@@ -90,6 +104,8 @@ class LocalCloud:
         self.redis: RedisServer
         self.postgres: PostgresServer
         self.aws: Ministack
+        self.xray: Daemon
+        self.observability: Observability
         self.runtime: Runtime
         self.gateway: Gateway
         self.pollers: Pollers
@@ -111,6 +127,15 @@ class LocalCloud:
     @property
     def ws_url(self) -> str:
         return self.gateway.ws_url
+
+    @property
+    def console_url(self) -> str:
+        """The operator console: dashboards, alarms, traces and logs."""
+        return f"{self.url}/console/"
+
+    @property
+    def monitor(self) -> Monitor:
+        return self.observability.monitor
 
     async def start(self) -> None:
         try:
@@ -150,17 +175,33 @@ class LocalCloud:
         options = self.options
         workers = {spec.name: options.workers.get(spec.name, WORKERS.get(spec.name, 1)) for spec in specs}
         self.gateway = self._gateway(specs)
+        self.gateway.latency_s = options.inject_latency_s
+        sampler = sampler_of(options.tracing)
+        self.xray = Daemon(port=options.xray_port, elsewhere=True, sampler=sampler)
+        self._rest_tracer = RestTracer(self.xray.store.put, sampler=sampler)
+        await self._run("X-Ray", self.xray.start, self.xray.stop)
+        self.observability = await asyncio.to_thread(
+            Observability,
+            self.aws,
+            self.xray.api,
+            stage=options.env.get("STAGE", STAGE),  # the dimension of every metric
+            parameters=options.parameters,
+            on_log=options.on_log,
+        )
+        await self._run("alarms", self.monitor.start, self.monitor.stop)
         environment = self._environment()
         from_env(environment)  # a wrong setting is told here and now, not by every worker
         self.runtime = Runtime(
             specs,
             env=environment,
             project_dir=PROJECT,
-            preload=[name for name in _modules() if name not in RARE],
+            preload=[name for name in _modules() if name not in RARE] + [TRACER] * (options.tracing != "none"),
             max_workers=workers,
-            on_log=options.on_log,
+            on_log=self.observability.heard,
+            on_invocation=lambda name, done: self.observability.invoked(self.runtime, name, done),
             region=REGION,
             record_calls=options.record_calls,
+            tracer=Tracer(self.xray.store.put, sampler=sampler),
         )
         await self._run("handlers", self.runtime.start, self.runtime.stop)
         for name in ("process", "deliver", "authorize", "connect", "message"):
@@ -176,6 +217,7 @@ class LocalCloud:
             credentials=(ACCESS_KEY, SECRET_KEY),
         )
         await self._run("queue pollers", self.pollers.start, lambda: self.pollers.stop(grace_s=1.0))
+        self.observability.watch(Watched(self.redis.url, self.gateway, self.pollers))
         polls = self.options.feed != "none"
         scheduled = [spec for spec in specs if spec.schedule and (spec.name != "poll" or polls)]
         every = {"poll": self.options.poll_period_s} if polls else {}
@@ -192,7 +234,14 @@ class LocalCloud:
         routes = [route for spec in specs for route in spec.routes]
 
         async def invoke(function: str, event: dict[str, Any]) -> Invocation:
-            return await self.runtime.invoke(function, event)
+            if "httpMethod" not in event:  # of the socket, which API Gateway does not trace
+                done = await self.runtime.invoke(function, event)
+                self.observability.called(event, done)
+                return done
+            trace = self._rest_tracer.begin(event)
+            done = await self.runtime.invoke(function, event, trace_header=trace.header)
+            trace.end(done.payload, done.error)
+            return done
 
         return Gateway(
             invoke,
@@ -241,7 +290,8 @@ class LocalCloud:
             connections_url=self.gateway.management_url,
             feed_url=self.feed_url,
         )
-        return {**environment, **self.options.env}
+        tracing = {"AWS_XRAY_DAEMON_ADDRESS": self.xray.address, "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR"}  # Lambda's
+        return {**environment, **tracing, **self.options.env}
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:

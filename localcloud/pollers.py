@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Invoke(Protocol):
     """What a poller needs of the runtime: Runtime.invoke."""
 
-    def __call__(self, function: str, event: Any, *, trace_header: str | None = None) -> Awaitable[Any]: ...
+    def __call__(self, function: str, event: Any) -> Awaitable[Any]: ...
 
 
 @dataclass(slots=True)
@@ -71,6 +71,11 @@ class Poller:
         self._stopping = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
+
+    @property
+    def queue(self) -> str:
+        """The queue's name."""
+        return (self._spec.queue or "").rpartition(":")[2]
 
     @property
     def in_flight(self) -> int:
@@ -163,9 +168,8 @@ class Poller:
 
     async def _process(self, batch: list[Message]) -> None:
         try:
-            trace = batch[0].get("Attributes", {}).get("AWSTraceHeader")
             event = to_event(batch, queue_arn=self._arn, region=self._region)
-            outcome = await self._invoke(self._spec.name, event, trace_header=trace)
+            outcome = await self._invoke(self._spec.name, event)
             self.counts.invocations += 1
             if outcome.error is None:
                 done = done_of(batch, outcome.payload, reports_failures=self._reports_failures)

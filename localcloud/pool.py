@@ -23,6 +23,11 @@ class WorkerPool:
         self._idle: list[Sandbox] = []  # the last used is used next: its caches are warm
         self._waiting: deque[asyncio.Future[Sandbox | None]] = deque()  # None: there is room to start one
 
+    @property
+    def busy(self) -> int:
+        """Workers that are lent."""
+        return len(self.members) - len(self._idle)
+
     async def acquire(self) -> tuple[Sandbox, bool]:
         """A worker and whether it is new. It must be given back by ``release``, dead or alive."""
         while True:

@@ -28,6 +28,7 @@ import msgspec
 from localcloud.functions import FunctionSpec
 from localcloud.pool import WorkerPool
 from localcloud.sandbox import Sandbox, SandboxDiedError
+from localcloud.xray.invocations import Tracer
 from localcloud.zygote import ZygoteProcess
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class Runtime:
     processes (one number for all, or by function; 10 where none is given). ``on_log`` gets every line that a
     function writes to stdout or stderr, always before that invocation's answer; what the app prints at import
     comes under the name ``(import)``. ``record_calls`` names a file for the AWS calls that the functions make (see
-    recorder.py).
+    recorder.py). ``tracer`` gives every invocation its trace; without one no invocation is sampled.
+    ``on_invocation`` gets every invocation that has ended.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class Runtime:
         region: str = "us-east-1",
         account_id: str = "000000000000",
         record_calls: Path | None = None,
+        tracer: Tracer | None = None,
+        on_invocation: Callable[[str, Invocation], None] | None = None,
     ) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._pools = {
@@ -91,6 +95,8 @@ class Runtime:
         self._region = env.get("AWS_REGION", region)
         self._account_id = account_id
         self._record_calls = record_calls
+        self._tracer = tracer or Tracer()
+        self._on_invocation = on_invocation or (lambda _function, _invocation: None)
         self._numbers = 0
         self._running = False
         self._zygote = ZygoteProcess(
@@ -124,6 +130,10 @@ class Runtime:
         """The process ids of a function's workers, idle or not."""
         return sorted(sandbox.pid for sandbox in self._pool(function).members)
 
+    def busy(self, function: str | None = None) -> int:
+        """How many workers of a function, or of all functions, are at work."""
+        return sum(pool.busy for pool in ([self._pool(function)] if function else self._pools.values()))
+
     async def prewarm(self, function: str, count: int) -> None:
         """Have at least ``count`` workers ready, within the maximum (as provisioned concurrency does)."""
         await self._pool(function).grow(count)
@@ -131,7 +141,7 @@ class Runtime:
     async def invoke(
         self, function: str, event: Any, *, trace_header: str | None = None, request_id: str | None = None
     ) -> Invocation:
-        """Run a function with an event that JSON can carry.
+        """Run a function with an event that JSON can carry; ``trace_header`` is its caller's.
 
         A failing function is an answer (``Invocation.error``), not an exception. Raises UnknownFunctionError
         and RuntimeStoppedError.
@@ -140,18 +150,21 @@ class Runtime:
         request_id = request_id or str(uuid.uuid4())
         if not self._running:
             raise RuntimeStoppedError("the runtime is not running")
+        trace = self._tracer.begin(function, event, arn=self._arn(function), request_id=request_id, header=trace_header)
         sandbox, cold = await pool.acquire()
         started = time.perf_counter()
+        trace.work(cold=cold)
         try:
-            payload, error = await self._call(
-                self._specs[function], sandbox, event, trace_header or _new_trace(), request_id
-            )
+            payload, error = await self._call(self._specs[function], sandbox, event, trace.header, request_id)
         except BaseException:
             sandbox.kill()  # cancelled: the worker is still at it, and must not meet the next event
             raise
         finally:
             pool.release(sandbox)
-        return Invocation(payload, error, (time.perf_counter() - started) * 1000, cold, request_id)
+        trace.end(error)
+        done = Invocation(payload, error, (time.perf_counter() - started) * 1000, cold, request_id)
+        self._on_invocation(function, done)
+        return done
 
     async def _call(
         self, spec: FunctionSpec, sandbox: Sandbox, event: Any, trace: str, request_id: str
@@ -173,6 +186,9 @@ class Runtime:
         """Lambda's answer for a worker that did not answer; its log gets the line that Lambda writes."""
         self._on_log(spec.name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {reason}")
         return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {reason}", "stackTrace": []}
+
+    def _arn(self, function: str) -> str:
+        return f"arn:aws:lambda:{self._region}:{self._account_id}:function:{function}"
 
     def _pool(self, function: str) -> WorkerPool:
         try:
@@ -203,7 +219,7 @@ class Runtime:
             "function": spec.name,
             "handler": spec.handler,
             "memory_mb": spec.memory_mb,
-            "arn": f"arn:aws:lambda:{self._region}:{self._account_id}:function:{spec.name}",
+            "arn": self._arn(spec.name),
             "log_stream": stream,
             "recorder": _RECORDER,
             "record_calls": str(self._record_calls) if self._record_calls else None,
@@ -239,8 +255,3 @@ def _environment(env: Mapping[str, str], region: str, project_dir: Path) -> dict
         "PYTHONUTF8": "1",
         **env,
     }
-
-
-def _new_trace() -> str:
-    """A trace header as Lambda makes one for an invocation that nobody traces."""
-    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"

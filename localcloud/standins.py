@@ -26,6 +26,8 @@ class StandIn:
 STAND_INS: Mapping[str, StandIn] = {
     "AWS::ApiGatewayV2::Deployment": StandIn("{id}", {"DeploymentId": "{id}"}),
     "AWS::ApiGatewayV2::RouteResponse": StandIn("{id}", {"RouteResponseId": "{id}"}),
+    "AWS::Budgets::Budget": StandIn("{name}-{id}"),
+    "AWS::CloudWatch::CompositeAlarm": StandIn("{name}-{id}", {"Arn": "arn:aws:cloudwatch:::alarm:{name}"}),
     "AWS::EC2::EIP": StandIn("198.51.100.1", {"AllocationId": "eipalloc-{id}", "PublicIp": "198.51.100.1"}),
     "AWS::EC2::FlowLog": StandIn("fl-{id}", {"Id": "fl-{id}"}),
     "AWS::EC2::NatGateway": StandIn("nat-{id}", {"NatGatewayId": "nat-{id}"}),
@@ -40,10 +42,13 @@ STAND_INS: Mapping[str, StandIn] = {
     "AWS::Logs::Delivery": StandIn("{id}", {"Arn": "arn:aws:logs:::delivery:{id}", "DeliveryId": "{id}"}),
     "AWS::Logs::DeliveryDestination": StandIn("{name}", {"Arn": "arn:aws:logs:::delivery-destination:{name}"}),
     "AWS::Logs::DeliverySource": StandIn("{name}", {"Arn": "arn:aws:logs:::delivery-source:{name}"}),
+    "AWS::Logs::QueryDefinition": StandIn("{id}", {"QueryDefinitionId": "{id}"}),
     "AWS::SecretsManager::RotationSchedule": StandIn("{name}-{id}", {"Id": "{name}-{id}"}),
     "AWS::WAFv2::IPSet": StandIn("{name}|{id}", {"Arn": "arn:aws:wafv2:::ipset/{name}/{id}", "Id": "{id}"}),
     "AWS::WAFv2::LoggingConfiguration": StandIn("{name}-{id}"),
     "AWS::WAFv2::WebACLAssociation": StandIn("{name}-{id}"),
+    "AWS::XRay::Group": StandIn("{name}", {"GroupARN": "arn:aws:xray:::group/{name}/{id}"}),
+    "AWS::XRay::SamplingRule": StandIn("{name}", {"RuleARN": "arn:aws:xray:::sampling-rule/{name}"}),
 }
 
 
@@ -72,6 +77,28 @@ def register(table: dict[str, dict[str, Any]]) -> None:
 
 
 Create = Callable[[str, dict[str, Any], str], tuple[str, dict[str, str]]]
+
+
+def with_math_alarms(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    """Handlers of AWS::CloudWatch::Alarm that only record an alarm on metric math, which ministack refuses.
+
+    What localcloud evaluates it reads from the template, not from ministack.
+    """
+
+    def recorded(props: dict[str, Any]) -> tuple[str, dict[str, str]]:
+        return props["AlarmName"], {"Arn": f"arn:aws:cloudwatch:::alarm:{props['AlarmName']}"}
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        return recorded(props) if "Metrics" in props else alarm["create"](logical_id, props, stack)
+
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str = "") -> Any:
+        return recorded(new) if "Metrics" in new else alarm["update"](physical_id, old, new, stack, logical_id)
+
+    def delete(physical_id: str, props: dict[str, Any]) -> None:
+        if "Metrics" not in props:
+            alarm["delete"](physical_id, props)
+
+    return {**alarm, "create": create, "update": update, "delete": delete}
 
 
 def with_master_secret(create: Create, keep: Create) -> Create:
@@ -134,14 +161,77 @@ def heed_unauthorized() -> None:
     apigateway._authorize_ws_connect = authorized
 
 
+TRACE_HEADER = "x-amzn-trace-id"
+
+
+def carry_trace_header() -> None:
+    """Put the trace header of a request into the messages that come of it, as SNS and SQS do; ministack keeps it only
+    where a sender names it as a system attribute, which goes before the header."""
+    from contextvars import ContextVar
+
+    import ministack.services.sns as sns
+    import ministack.services.sqs as sqs
+
+    current: ContextVar[str | None] = ContextVar("trace_header", default=None)
+
+    def heard(handle: Callable[..., Any]) -> Callable[..., Any]:
+        async def handled(method: str, path: str, headers: dict[str, str], *rest: Any) -> Any:
+            lowered = {name.lower(): value for name, value in headers.items()}
+            token = current.set(lowered.get(TRACE_HEADER))
+            try:
+                return await handle(method, path, headers, *rest)
+            finally:
+                current.reset(token)
+
+        return handled
+
+    def marked(attributes: dict[str, Any]) -> dict[str, Any]:
+        if header := current.get():
+            attributes.setdefault("AWSTraceHeader", header)
+        return attributes
+
+    attributes_of, complete = sqs._build_send_sys_attrs, sqs._ensure_msg_fields
+
+    def completed(message: dict[str, Any]) -> None:
+        new = "sys" not in message  # not one that is only looked at
+        complete(message)
+        if new:
+            marked(message["sys"])
+
+    sqs._build_send_sys_attrs = lambda now, given: marked(attributes_of(now, given))
+    sqs._ensure_msg_fields = completed
+    for service in (sns, sqs):
+        service.handle_request = heard(service.handle_request)
+
+
+def tell_ages() -> None:
+    """Tell the age of a queue's oldest message as an attribute, in seconds: SQS tells it to CloudWatch alone."""
+    import time
+
+    import ministack.services.sqs as sqs
+
+    refresh = sqs._refresh_counts
+
+    def refreshed(queue: dict[str, Any]) -> None:
+        refresh(queue)
+        now = time.time()
+        oldest = min((message.get("sent_at", now) for message in queue["messages"]), default=now)
+        queue["attributes"]["ApproximateAgeOfOldestMessage"] = str(max(0, int(now - oldest)))
+
+    sqs._refresh_counts = refreshed
+
+
 def main() -> None:
     hasten_queues()
     heed_unauthorized()
+    carry_trace_header()
+    tell_ages()
     from ministack.app import main as serve
     from ministack.services.cloudformation import provisioners
 
     table = provisioners._RESOURCE_HANDLERS
     register(table)
+    table["AWS::CloudWatch::Alarm"] = with_math_alarms(table["AWS::CloudWatch::Alarm"])
     instances = table["AWS::RDS::DBInstance"]
     instances["create"] = with_master_secret(instances["create"], table["AWS::SecretsManager::Secret"]["create"])
     serve()

@@ -106,6 +106,8 @@ def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
         f"  AWS APIs   {cloud.aws.url}",
         f"  Redis      {cloud.redis.url}",
         f"  PostgreSQL {cloud.postgres.url}",
+        f"  Console    {cloud.console_url}",
+        f"  Traces     python -m localcloud.xray journey --port {cloud.xray.port}",
         "",
         "  Another key:",
         f"  {key_command(cloud.aws.url, cloud.outputs['KeysTable'])}",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from localcloud.gateway.throttle import GatewayLimits, TokenBucket
 from localcloud.gateway.websocket import WebSocketApi
 
 REST_PREFIX = "/v1"
+
+Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _BACKLOG = 4096  # a thousand clients may come at once
 
 
@@ -84,6 +87,8 @@ class Gateway:
             cors=cors or {},
         )
         self._site = Site(web_root, vendor or {})
+        self._pages: dict[str, Page] = {}
+        self.on_request: Callable[[int, float], None] = lambda _status, _took_ms: None  # of the REST API
         verifier = Verifier(*credentials, region, max_skew_s=limits.clock_skew_s)
         self._management = ManagementApi(stage, self.registry, verifier, account, limits)
         self._transports: set[asyncio.Transport] = set()
@@ -148,6 +153,10 @@ class Gateway:
     def latency_s(self, seconds: float) -> None:
         self._management.latency_s = seconds
 
+    def serve(self, prefix: str, page: Page) -> None:
+        """Answer what is at ``prefix`` and below it by ``page``."""
+        self._pages[prefix] = page
+
     def drop_connections(self) -> int:
         """Cut every socket without a close frame, as a broken network does; returns how many there were."""
         return self._sockets.drop_all()
@@ -182,7 +191,13 @@ class Gateway:
         if path == f"/{self._stage}":
             return await self._sockets.handle(request)
         if path == REST_PREFIX or path.startswith(f"{REST_PREFIX}/"):
-            return await self._rest.handle(request)
+            started = time.perf_counter()
+            response = await self._rest.handle(request)
+            self.on_request(response.status, (time.perf_counter() - started) * 1000)
+            return response
+        for prefix, page in self._pages.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return await page(request)
         return await self._site.handle(request)
 
 

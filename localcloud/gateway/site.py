@@ -33,10 +33,11 @@ class Site:
         self._root = root.resolve()
         self._vendor = vendor
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request, *, prefix: str = "") -> web.Response:
+        """The file of a request; ``prefix`` is the part of its path that is not of this site."""
         if request.method not in ("GET", "HEAD"):
             return web.Response(status=405, text="Method Not Allowed", headers={**HEADERS, "Allow": "GET, HEAD"})
-        file = self.find(request.raw_path.partition("?")[0])
+        file = self.find(request.raw_path.partition("?")[0].removeprefix(prefix))
         if file is None:
             return web.Response(status=404, text="Not Found", headers=HEADERS)
         content = await asyncio.to_thread(file.read_bytes)

@@ -13,13 +13,15 @@ from pathlib import Path
 import defistream
 import pytest
 
+from loadtests.__main__ import parser as loadtests_parser
 from localcloud.__main__ import parser as localcloud_parser
 from localcloud.feed.tape import RECORDED, Tape
 from localcloud.terminal import KIND_NAMES, tab_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-TARGETS = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
 PROGRAMS = {".venv/bin/defistream": "defistream"}
 
 
@@ -53,7 +55,11 @@ def only_parsing(monkeypatch):
 def test_what_is_made_has_a_target_and_its_options_are_understood(line):
     _, target, *given = shlex.split(line, comments=True)
     assert target in TARGETS
-    if given:
+    if target == "loadtest":
+        variables = dict(word.split("=", 1) for word in given)
+        assert all(f"$({name})" in MAKEFILE for name in variables)
+        loadtests_parser().parse_args(shlex.split(variables.get("ARGS", "")))
+    elif given:
         assert target == "run"
         localcloud_parser().parse_args(shlex.split(given[0].removeprefix("ARGS=")))
 

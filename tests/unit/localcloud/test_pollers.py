@@ -60,19 +60,17 @@ class Function:
 
     def __init__(self, answer=lambda event: Answer()):
         self.events = []
-        self.traces = []
         self.running = self.most = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self._answer = answer
         self._changed = asyncio.Condition()
 
-    async def __call__(self, function, event, *, trace_header=None):
+    async def __call__(self, function, event):
         self.running += 1
         self.most = max(self.most, self.running)
         async with self._changed:
             self.events.append(event)
-            self.traces.append(trace_header)
             self._changed.notify_all()
         try:
             await self.gate.wait()
@@ -191,7 +189,7 @@ async def test_messages_become_lambdas_event_and_are_deleted(polled, send, depth
     assert {"SentTimestamp", "SenderId", "ApproximateFirstReceiveTimestamp"} <= record["attributes"].keys()
     assert record["messageAttributes"]["kind"]["stringValue"] == "price"
     assert record["messageAttributes"]["raw"]["binaryValue"] == "AQI="
-    assert function.traces == ["Root=1-5759e988-bd862e3fe1be46a994272793"]
+    assert record["attributes"]["AWSTraceHeader"] == "Root=1-5759e988-bd862e3fe1be46a994272793"
     await becomes(depth, (0, 0))
 
 

@@ -165,7 +165,7 @@ async def test_the_context_is_lambdas(runtime):
     assert "[$LATEST]" in said["stream"]
     assert said["identity"] is said["client"] is None
     assert 9_000 < said["remaining"] <= 10_000
-    assert said["trace"] == "Root=1-5759e988-bd862e3fe1be46a994272793"
+    assert said["trace"].startswith("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=")
     untraced = await runtime.invoke("describe", {})
     assert untraced.payload["trace"].endswith("Sampled=0")
 

@@ -13,7 +13,7 @@ import pytest
 from localcloud.holdings import cut, holdings
 from localcloud.ministack import interpreter
 from localcloud.stack import Surroundings, localise, stood_in
-from localcloud.standins import STAND_INS, made, register, with_master_secret
+from localcloud.standins import STAND_INS, made, register, with_master_secret, with_math_alarms
 from scripts.packaging.assemble import Assembled, assemble
 from scripts.packaging.transform import transform
 
@@ -100,6 +100,21 @@ def test_a_stand_in_answers_the_same_after_an_update_as_when_it_was_made() -> No
     assert handlers["update"](created[0], {"SubnetId": "a"}, {"SubnetId": "b"}, "stack", "Gateway") == created
     assert created[1]["NatGatewayId"] == created[0]
     assert made(STAND_INS["AWS::EC2::NatGateway"], "stack", "Other")[0] != created[0]
+
+
+def test_an_alarm_on_metric_math_is_recorded_and_any_other_is_ministacks_own() -> None:
+    asked: list[str] = []
+    own = {name: lambda *given, name=name: asked.append(name) for name in ("create", "update", "delete")}
+    handlers = with_math_alarms(own)
+    math = {"AlarmName": "a", "Metrics": []}
+    assert handlers["create"]("Alarm", math, "stack")[0] == "a"
+    assert handlers["update"]("a", math, math, "stack", "Alarm")[0] == "a"
+    handlers["delete"]("a", math)
+    assert asked == []
+    handlers["create"]("Alarm", {"AlarmName": "b"}, "stack")
+    handlers["update"]("b", {}, {"AlarmName": "b"}, "stack", "Alarm")
+    handlers["delete"]("b", {"AlarmName": "b"})
+    assert asked == ["create", "update", "delete"]
 
 
 def test_stand_ins_are_listed_by_type_and_name() -> None:

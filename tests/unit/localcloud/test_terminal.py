@@ -121,8 +121,10 @@ def test_the_banner_says_where_everything_is():
         key="ds_key",
         aws=SimpleNamespace(url="http://127.0.0.1:1"),
         outputs={"KeysTable": "keys"},
+        console_url="http://127.0.0.1:8080/console/",
         redis=SimpleNamespace(url="redis://127.0.0.1:2"),
         postgres=SimpleNamespace(url="postgresql://127.0.0.1:3"),
+        xray=SimpleNamespace(port=2000),
         options=SimpleNamespace(begins=datetime(2022, 5, 7, tzinfo=UTC), speed=3600.0),
     )
     tape = {"from": "2022-05-07", "interpolates": "values are linear", "at_start": {"chains": 86, "yields": 0}}
