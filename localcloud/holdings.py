@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.packaging.parts import Part, read_part
+from scripts.packaging.parts import read_part
 from scripts.packaging.references import resource_names
 
 PARTS = Path(__file__).resolve().parents[1] / "cfn"
@@ -57,20 +57,23 @@ class Holdings:
 
 def holdings(stage: str = STAGE) -> Holdings:
     """Those of a stage. Raises PackagingError for a part that is no YAML."""
-    sections = _sections(read_part(path) for path in sorted(PARTS.glob("*.yaml")))
+    sections = hand_written()
+    resources = {name: entry for name, entry in sections["Resources"].items() if "Type" in entry}
     values = json.loads((PARTS / "parameters" / f"{stage}.json").read_text())
-    return cut(sections, {"Stage": stage, **values})
+    return cut({**sections, "Resources": resources}, {"Stage": stage, **values})
 
 
-def _sections(parts: Iterable[Part]) -> dict[str, dict[str, Any]]:
-    """The parts under one another, without what only changes or removes something of Chalice's."""
+def hand_written(parts: Iterable[Path] | None = None) -> dict[str, dict[str, Any]]:
+    """The parts of ``cfn/``, or these, as one, without what only removes something of Chalice's.
+
+    A resource without a Type is one that Chalice writes.
+    """
     sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    for part in parts:
+    for part in map(read_part, parts or sorted(PARTS.glob("*.yaml"))):
         for name, section in sections.items():
             added = part.body.get(name, {}).items()
             section.update({key: value for key, value in added if isinstance(value, dict)})
-    resources = sections["Resources"]
-    return {**sections, "Resources": {name: entry for name, entry in resources.items() if "Type" in entry}}
+    return sections
 
 
 def cut(template: Mapping[str, Any], parameters: Mapping[str, str]) -> Holdings:

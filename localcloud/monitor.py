@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from localcloud.cloudwatch import notification
@@ -22,7 +21,6 @@ from localcloud.cloudwatch.evaluator import AlarmResult, Evaluator
 from localcloud.cloudwatch.intrinsics import Intrinsics
 from localcloud.cloudwatch.store import MetricStore
 from localcloud.cloudwatch.template import read_alarms
-from scripts.packaging.parts import read_part
 
 LATE_S = 5.0  # after a minute: its last lines are still on their way
 RETENTION = timedelta(hours=6)  # more than any graph or alarm here looks back, less than the memory of a laptop
@@ -34,7 +32,6 @@ Depths = Callable[[], Awaitable[Mapping[str, "QueueDepth"]]]  # by queue name
 AGE_ATTRIBUTE = "ApproximateAgeOfOldestMessage"  # the laptop's SQS tells it as an attribute (see standins.py)
 
 _log = logging.getLogger(__name__)
-_SECTIONS = ("Parameters", "Mappings", "Conditions", "Resources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +55,6 @@ def queue_depths(sqs: Any) -> dict[str, QueueDepth]:
         counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names.values()))["Attributes"]
         found[url.rpartition("/")[2]] = QueueDepth(**{key: int(counts.get(name, 0)) for key, name in names.items()})
     return found
-
-
-def hand_written(parts: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """The hand-written parts of the template as one."""
-    template: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
-    for part in parts:
-        body = read_part(part).body
-        for section, found in template.items():
-            found.update(body.get(section, {}))
-    return template
 
 
 def template_alarms(

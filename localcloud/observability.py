@@ -13,14 +13,14 @@ from localcloud.console.console import PREFIX, Console
 from localcloud.console.logbook import LogBook
 from localcloud.console.settled import SettledStore
 from localcloud.gateway.server import Gateway
-from localcloud.holdings import PARTS, UNNAMED
+from localcloud.holdings import PARTS, UNNAMED, hand_written
 from localcloud.measured.api import ApiMeter
 from localcloud.measured.functions import FunctionMeter
 from localcloud.measured.known import FIRST_NODE, measured
 from localcloud.measured.queues import QueueSampler
 from localcloud.measured.redis import RedisSampler
 from localcloud.ministack import REGION, Ministack
-from localcloud.monitor import Monitor, QueueDepth, hand_written, queue_depths, template_alarms
+from localcloud.monitor import Monitor, QueueDepth, queue_depths, template_alarms
 from localcloud.pollers import Pollers
 from localcloud.runtime import Invocation, Runtime
 from localcloud.xray.api import XrayApi
@@ -57,7 +57,7 @@ class Observability:
         parameters: Mapping[str, str],
         on_log: OnLog | None = None,
     ) -> None:
-        template = hand_written(sorted(PARTS.glob("*.yaml")))
+        template = hand_written()
         values = {"Stage": stage, **UNNAMED, **SOCKETS, **parameters}
         self.logs = LogBook()
         self.monitor = _monitor(aws, template, values)

@@ -8,7 +8,8 @@ import pytest
 
 from localcloud.cloudwatch.alarms import read_alarm
 from localcloud.cloudwatch.verdict import State
-from localcloud.monitor import Monitor, QueueDepth, hand_written, queue_depths, template_alarms
+from localcloud.holdings import hand_written
+from localcloud.monitor import Monitor, QueueDepth, queue_depths, template_alarms
 
 PARTS = sorted((Path(__file__).resolve().parents[3] / "cfn").glob("*.yaml"))
 TOPICS = "arn:aws:sns:us-east-1:000000000000:"

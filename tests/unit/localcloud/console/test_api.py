@@ -13,7 +13,7 @@ from localcloud.console.api import ConsoleApi, Sources
 from localcloud.console.boards import Dashboard, read_dashboards
 from localcloud.console.logbook import LogBook
 from localcloud.console.settled import SettledStore
-from localcloud.monitor import hand_written
+from localcloud.holdings import hand_written
 from localcloud.xray.api import XrayApi
 from localcloud.xray.store import TraceStore
 
