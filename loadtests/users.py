@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from defistream.wants import Want
 from locust import User, between, task
 from locust.contrib.fasthttp import FastHttpUser
+from locust.exception import StopUser
 
 from loadtests.market import of_kind
 from loadtests.session import LOOK_S, Session
@@ -79,6 +80,7 @@ class StreamUser(User):
         while not self.swarm.over:
             session.stay(LOOK_S)
         session.close()
+        raise StopUser  # or Locust would begin another session, and audit that one too
 
     def session(self, patterns: Sequence[str], want: Want, headers: dict[str, str] | None = None) -> Session:
         return Session(self.swarm.ledger, self.swarm.ws_url, headers or {}, patterns=patterns, want=want)
