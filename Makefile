@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types imports unit infrastructure bench loadtest clean
+.PHONY: help setup run test lint types imports unit infrastructure integration browser workflow-lint workflows bench \
+	loadtest clean
 
 help: ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## prepare .venv (a second time takes a second)
 	@$(PYTHON) scripts/setup.py
@@ -32,6 +33,18 @@ unit: setup ## the tests that need no server
 
 infrastructure: setup ## the tests of the template: network, roles, encryption, linters, costs
 	@$(VENV)/python -m pytest tests/infrastructure $(ARGS)
+
+integration: setup ## the tests against real servers: Redis, PostgreSQL, the AWS emulator
+	@$(VENV)/python -m pytest tests/contract tests/functional $(ARGS)
+
+browser: setup ## the tests of everything together, as a person and a browser meet it
+	@$(VENV)/python -m pytest tests/e2e $(ARGS)
+
+workflow-lint: setup ## actionlint and zizmor, as strict as they can be
+	@$(VENV)/python -m scripts.scan workflows
+
+workflows: setup ## run .github's workflows on this machine: checks, a deployment, a promotion, a bad version; ARGS="test"
+	@$(VENV)/python -m scripts.workflows $(ARGS)
 
 bench: setup ## the benchmarks, one JSON object each
 	@$(VENV)/python -m benchmarks.process --json

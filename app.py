@@ -9,8 +9,8 @@ from typing import Any
 
 from chalice import Chalice, Rate
 
-from chalicelib.container import container, custom_resources
-from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, websocket
+from chalicelib.container import container, custom_resources, deployments
+from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, verification, websocket
 from chalicelib.handlers.rest import v1
 
 app = Chalice(app_name="defi-stream")
@@ -76,3 +76,8 @@ def rotate(event: dict[str, Any], context: Any) -> None:
 @app.lambda_function()
 def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return migration.migrate(event, context, lambda: container().migrate_schema, custom_resources())
+
+
+@app.lambda_function()
+def verify_release(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return verification.verify_release(event, context, lambda: container().verify_release, deployments())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.errors import SettingsError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
     from chalicelib.adapters.secrets import SecretsManager
     from chalicelib.adapters.sqs import Queue, SqsJobQueue, SqsTickQueue
-    from chalicelib.ports import CustomResources, Source
+    from chalicelib.ports import CustomResources, Deployments, Source
     from chalicelib.services.authorize import AuthorizeConnection
     from chalicelib.services.commands import HandleCommand
     from chalicelib.services.conflation import Conflation
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from chalicelib.services.schema import MigrateSchema
     from chalicelib.services.sessions import ManageSessions
     from chalicelib.services.tokens import Tokens
+    from chalicelib.services.verification import VerifyRelease
+
+RECORDED = Path(__file__).parent / "recorded_events"
 
 
 def utc_now() -> datetime:
@@ -231,6 +235,18 @@ class Container:
         )
         return MigrateSchema(schema=AlembicSchema(postgres))
 
+    @cached_property
+    def verify_release(self) -> VerifyRelease:
+        from chalicelib.adapters.functions import LambdaFunctions
+        from chalicelib.services.verification import VerifyRelease
+
+        return VerifyRelease(
+            deployments=deployments(),
+            functions=LambdaFunctions(self._invoking_client()),
+            recorded=self._recorded,
+            name_prefix=self.settings.name_prefix,
+        )
+
     # --- what those share ---
 
     @cached_property
@@ -354,6 +370,13 @@ class Container:
 
         return SqsTickQueue(self._queue(self.settings.ticks_queue_url), now=utc_now)
 
+    def _recorded(self, name: str) -> Any:
+        """An event of chalicelib/recorded_events, about this stage's own token key where it is about a secret."""
+        import json
+
+        text = (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+        return json.loads(text.replace("TOKEN_SECRET_ID", self.settings.token_secret_id))
+
     def _queue(self, url: str) -> Queue:
         from chalicelib.adapters.sqs import Queue
 
@@ -390,6 +413,13 @@ class Container:
         patient = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
         return self._session.client(service, config=patient)
 
+    def _invoking_client(self) -> Any:
+        """Waits for the slowest function, and leaves it to its caller to call again."""
+        from botocore.config import Config
+
+        once = Config(connect_timeout=2, read_timeout=58, retries={"mode": "standard", "total_max_attempts": 1})
+        return self._session.client("lambda", config=once)
+
 
 @cache
 def container() -> Container:
@@ -402,3 +432,15 @@ def custom_resources() -> CustomResources:
     from chalicelib.adapters.cloudformation import CloudFormation
 
     return CloudFormation()
+
+
+@cache
+def deployments() -> Deployments:
+    """Needs no settings: CodeDeploy must be told when they are wrong."""
+    import boto3
+    from botocore.config import Config
+
+    from chalicelib.adapters.codedeploy import CodeDeploy
+
+    quick = Config(connect_timeout=1, read_timeout=2.5, retries={"mode": "standard", "total_max_attempts": 2})
+    return CodeDeploy(boto3.client("codedeploy", region_name=os.environ.get("AWS_REGION"), config=quick))

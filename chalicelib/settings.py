@@ -91,6 +91,7 @@ class Settings:
     origin_secret_a_id: str = ""  # with b: callers must send one of the headers x-origin-verify-a and -b; empty: none
     origin_secret_b_id: str = ""
     allowed_origins: tuple[str, ...] = ()  # empty: a browser page of any origin may connect
+    name_prefix: str = ""  # of the stage's functions; only where releases are tried out
     distribution_id: str = ""  # these two only where secrets are rotated
     origin_web_acl_arn: str = ""
 
@@ -190,6 +191,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "ORIGIN_SECRET_A_ID": str,
     "ORIGIN_SECRET_B_ID": str,
     "ALLOWED_ORIGINS": _csv,
+    "NAME_PREFIX": str,
     "DISTRIBUTION_ID": str,
     "ORIGIN_WEB_ACL_ARN": str,
     "DEFILLAMA_API_URL": str,

@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--url", help="of the REST API, without /v1")
     stage.add_argument("--ws-url", help="of the socket, like wss://HOST/ws")
     stage.add_argument("--key", action="append", default=[], help="an API key, or @FILE with one a line; repeatable")
+    stage.add_argument(
+        "--header", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="sent with all; repeatable"
+    )
     stage.add_argument("--stage", help="its name, as metrics carry it")
     stage.add_argument("--stack", help="its CloudFormation stack, whose alarms are read after the run")
     stage.add_argument("--region", default="us-east-1", help="of the stack (default: us-east-1)")
@@ -83,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _shapes() -> str:
     return "; ".join(f"{name}: {meaning}" for name, meaning in SHAPES.items()).replace("%", "%%") + " (default: steady)"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _count(text: str) -> int:

@@ -19,7 +19,10 @@ class Publish(msgspec.Struct):
 
 
 class Orders(msgspec.Struct):
-    """One run. ``directory`` is where its files go; ``stage`` is the dimension of its data points."""
+    """One run. ``directory`` is where its files go; ``stage`` is the dimension of its data points.
+
+    ``headers`` go with every request and handshake.
+    """
 
     url: str
     ws_url: str
@@ -33,6 +36,7 @@ class Orders(msgspec.Struct):
     topics: int
     seed: int = 1
     publish: Publish | None = None
+    headers: dict[str, str] = {}
 
     def plan(self) -> Plan:
         return Plan(self.shape, self.users, self.spawn_rate, self.duration_s)

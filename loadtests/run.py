@@ -108,6 +108,7 @@ def _orders(options: argparse.Namespace, at: target.Target, directory: Path) -> 
         topics=options.topics,
         seed=options.seed,
         publish=at.publish,
+        headers=dict(options.header),
     )
 
 

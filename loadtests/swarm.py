@@ -48,6 +48,7 @@ class Swarm:
         self.plan = orders.plan()
         self.ledger = ledger
         self.ws_url = orders.ws_url
+        self.headers = orders.headers
         self.topics: list[str] = []
         self.storms = 0
         self.loading, self.auditing, self.over = True, False, False  # loading: users do what users do
@@ -83,7 +84,7 @@ class Swarm:
     def token(self, key: str) -> str | None:
         """A token for one handshake, by REST; None (and a failure in the report) if there is none."""
         started = time.monotonic()
-        request = urllib.request.Request(f"{self._url}/v1/tokens", b"{}", {"x-api-key": key})  # noqa: S310
+        request = urllib.request.Request(f"{self._url}/v1/tokens", b"{}", {**self.headers, "x-api-key": key})  # noqa: S310
         request.add_header("content-type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as response:  # noqa: S310 - our own target
@@ -110,7 +111,8 @@ class Swarm:
         cursor: str | None = "0"
         while cursor is not None:
             url = f"{self._url}/v1/topics?match={kind}:*&cursor={cursor}"
-            with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_S) as response:  # noqa: S310 - our own target
+            request = urllib.request.Request(url, headers=self.headers)  # noqa: S310
+            with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as response:  # noqa: S310 - our own target
                 page = json.load(response)
             found += [entry["topic"] for entry in page["topics"]]
             cursor = page["next"]

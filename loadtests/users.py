@@ -83,7 +83,8 @@ class StreamUser(User):
         raise StopUser  # or Locust would begin another session, and audit that one too
 
     def session(self, patterns: Sequence[str], want: Want, headers: dict[str, str] | None = None) -> Session:
-        return Session(self.swarm.ledger, self.swarm.ws_url, headers or {}, patterns=patterns, want=want)
+        all_headers = {**self.swarm.headers, **(headers or {})}
+        return Session(self.swarm.ledger, self.swarm.ws_url, all_headers, patterns=patterns, want=want)
 
 
 class Subscriber(StreamUser):
@@ -145,6 +146,10 @@ class ApiReader(FastHttpUser):
 
     weight = 10
     wait_time = between(2.0, 6.0)
+
+    def __init__(self, environment: Any) -> None:
+        self.default_headers = environment.swarm.headers
+        super().__init__(environment)
 
     def on_start(self) -> None:
         self.swarm: Swarm = self.environment.swarm

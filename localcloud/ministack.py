@@ -23,7 +23,7 @@ from scripts.changeset import ChangeSet
 REGION = "us-east-1"
 ACCESS_KEY = "localcloud"
 SECRET_KEY = "localcloud-has-no-secrets"  # noqa: S105 - opens nothing but this machine's emulator
-_PROGRAM = Path(__file__).with_name("standins.py")  # ministack, and what its CloudFormation lacks
+_PROGRAM = Path(__file__).parent / "account" / "ministack" / "launch.py"  # ministack, and what it lacks
 
 
 def interpreter() -> str:
@@ -35,10 +35,11 @@ def interpreter() -> str:
 
 
 class Ministack:
-    """One ministack on a loopback port, with nothing kept after it ends."""
+    """One ministack on a loopback port, with nothing kept after it ends. ``extra`` goes into its environment."""
 
     def __init__(self, directory: Path, *, port: int = 0) -> None:
         self.directory = directory
+        self.extra: Mapping[str, str] = {}
         self.port = port or free_port()
         self._child: Child | None = None
 
@@ -58,8 +59,7 @@ class Ministack:
             "LOG_LEVEL": "WARNING",
             "SFTP_ENABLED": "0",
             "PYTHONUNBUFFERED": "1",
-            # Each worker of a function unpacks the zip for itself: what it would compile nobody reads again.
-            "PYTHONDONTWRITEBYTECODE": "1",
+            **self.extra,
         }
         command = (interpreter(), "-P", str(_PROGRAM))  # -P: our modules must not shadow those that it imports
         self._child = await Child.start("ministack", command, log=self.directory / "ministack.log", env=env)

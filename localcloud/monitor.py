@@ -29,7 +29,7 @@ Publish = Callable[[str, str, str], Awaitable[None]]  # topic ARN, subject, mess
 Sampler = Callable[[MetricStore, datetime], Awaitable[None]]  # puts what a service measures of a minute
 Depths = Callable[[], Awaitable[Mapping[str, "QueueDepth"]]]  # by queue name
 
-AGE_ATTRIBUTE = "ApproximateAgeOfOldestMessage"  # the laptop's SQS tells it as an attribute (see standins.py)
+AGE_ATTRIBUTE = "ApproximateAgeOfOldestMessage"  # the laptop's SQS tells it as an attribute
 
 _log = logging.getLogger(__name__)
 

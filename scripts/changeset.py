@@ -1,52 +1,41 @@
-"""Bring a stack to a template by a change set, telling of each resource as CloudFormation does."""
+"""Bring a stack to a template by a change set: propose it, look at it, execute it or throw it away."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scripts.deployment.changes import Change, read_changes
+from scripts.deployment.errors import StackError
+from scripts.deployment.stack import OnEvent, Stack, StackEvent, StackResource
+from scripts.deployment.waiting import Waiting
+
+__all__ = ["ChangeSet", "OnEvent", "Proposal", "StackError", "StackEvent", "StackResource"]
+
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")  # CloudFormation's words for it
-
-
-class StackError(RuntimeError):
-    """The stack is not what was asked for; the message says which resources failed and why."""
+KEEPS = None  # as a parameter's value: that which the stack has
 
 
 @dataclass(frozen=True, slots=True)
-class StackEvent:
-    """What happened to one resource."""
+class Proposal:
+    """A change set that can be executed. ``creates`` if there is no stack yet."""
 
-    logical_id: str
-    type: str
-    status: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StackResource:
-    """One resource that the stack holds."""
-
-    logical_id: str
-    type: str
-    physical_id: str
-
-
-OnEvent = Callable[[StackEvent], None]
+    name: str
+    creates: bool
+    changes: Sequence[Change]
 
 
 class ChangeSet:
-    """One stack of one account. ``every_s`` is how often it is asked how it is getting on."""
+    """Change sets of one stack of one account. ``every_s`` is how often it is asked how it is getting on."""
 
-    def __init__(self, client: Any, stack: str, *, every_s: float = 3.0) -> None:
+    def __init__(self, client: Any, stack: str, *, every_s: float = 3.0, waiting: Waiting | None = None) -> None:
+        self.stack = Stack(client, stack, waiting=waiting or Waiting(every_s=every_s))
         self._client = client
-        self._stack = stack
-        self._every_s = every_s
 
     def deploy(
         self, template: Mapping[str, str], parameters: Mapping[str, str], *, on_event: OnEvent = lambda _: None
@@ -56,97 +45,76 @@ class ChangeSet:
         ``template`` is ``TemplateURL`` or ``TemplateBody``. That there is nothing to change is success.
         """
         try:
-            status = self._status()
-            creates = status in (None, "REVIEW_IN_PROGRESS")
-            newest = [] if status is None else next(self._event_pages(), [])
-            change_set = self._propose(template, parameters, creates=creates)
-            if change_set is not None:
-                self._client.execute_change_set(StackName=self._stack, ChangeSetName=change_set)
-                self._follow({event["EventId"] for event in newest}, on_event)
-            return self._outputs()
+            proposal = self.propose(template, parameters)
+            if proposal is not None:
+                past = self.execute(proposal)
+                self.stack.follow(past, on_event)
+            state = self.stack.state()
+            return dict(state.outputs) if state else {}
         except (BotoCoreError, ClientError) as error:
-            raise StackError(f"stack {self._stack}: {error}") from error
+            raise StackError(f"stack {self.stack.name}: {error}") from error
 
-    def resources(self) -> tuple[StackResource, ...]:
-        """What the stack holds now."""
-        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self._stack)
-        return tuple(
-            StackResource(found["LogicalResourceId"], found["ResourceType"], found["PhysicalResourceId"])
-            for page in pages
-            for found in page["StackResourceSummaries"]
-        )
+    def propose(self, template: Mapping[str, str], parameters: Mapping[str, str | None], **how: Any) -> Proposal | None:
+        """The change set, made and not executed; None if there is nothing to change.
 
-    def _propose(self, template: Mapping[str, str], parameters: Mapping[str, str], *, creates: bool) -> str | None:
-        """The change set's name; None if there is nothing to change."""
+        ``how`` are further arguments of CreateChangeSet. Raises StackError if CloudFormation refuses it.
+        """
+        state = self.stack.state()
+        creates = state is None or state.status == "REVIEW_IN_PROGRESS"
         name = f"deploy-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         self._client.create_change_set(
-            StackName=self._stack,
+            StackName=self.stack.name,
             ChangeSetName=name,
             ChangeSetType="CREATE" if creates else "UPDATE",
             Capabilities=CAPABILITIES,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Parameters=[_parameter(key, value) for key, value in parameters.items()],
             **template,
+            **how,
         )
-        while True:
-            described = self._client.describe_change_set(StackName=self._stack, ChangeSetName=name)
-            if described["Status"] == "CREATE_COMPLETE":
-                return name
-            if described["Status"] == "FAILED":
-                reason = described.get("StatusReason", "no reason given")
-                if any(words in reason for words in _NOTHING_TO_DO):
-                    self._client.delete_change_set(StackName=self._stack, ChangeSetName=name)
-                    return None
-                raise StackError(f"no change set for stack {self._stack}: {reason}")
-            time.sleep(self._every_s)
-
-    def _follow(self, seen: set[str], on_event: OnEvent) -> None:
-        failures: list[str] = []
-        while True:
-            status = self._status()  # before the events: what is told by then is all
-            for event in self._fresh(seen):
-                on_event(event)
-                if event.status.endswith("_FAILED"):
-                    failures.append(f"{event.logical_id} ({event.type}): {event.reason or event.status}")
-            if status and not status.endswith("_IN_PROGRESS"):
-                break
-            time.sleep(self._every_s)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise StackError("\n  ".join([f"stack {self._stack} is {status}:", *failures]))
-
-    def _fresh(self, seen: set[str]) -> Iterator[StackEvent]:
-        for event in reversed(list(self._events(seen))):  # they come newest first
-            if event["EventId"] not in seen:
-                seen.add(event["EventId"])
-                yield StackEvent(
-                    event["LogicalResourceId"],
-                    event["ResourceType"],
-                    event["ResourceStatus"],
-                    event.get("ResourceStatusReason", ""),
-                )
-
-    def _events(self, seen: Set[str]) -> Iterator[Any]:
-        """The newest first, to the end of the page on which the first one stands that was seen.
-
-        A stack keeps the events of its whole life: to read all of them at every look would be throttled some day.
-        """
-        for page in self._event_pages():
-            yield from page
-            if any(event["EventId"] in seen for event in page):
-                return
-
-    def _event_pages(self) -> Iterator[list[Any]]:
-        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self._stack)
-        return (page["StackEvents"] for page in pages)
-
-    def _status(self) -> str | None:
-        try:
-            (described,) = self._client.describe_stacks(StackName=self._stack)["Stacks"]
-        except ClientError as error:
-            if "does not exist" in str(error):
+        described = self._made(name)
+        if described["Status"] == "FAILED":
+            self._client.delete_change_set(StackName=self.stack.name, ChangeSetName=name)
+            reason = described.get("StatusReason", "no reason given")
+            if any(words in reason for words in _NOTHING_TO_DO):
                 return None
-            raise
-        return str(described["StackStatus"])
+            raise StackError(f"no change set for stack {self.stack.name}: {reason}")
+        return Proposal(name, creates, read_changes(described["Changes"]))
 
-    def _outputs(self) -> dict[str, str]:
-        (described,) = self._client.describe_stacks(StackName=self._stack)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    def execute(self, proposal: Proposal) -> set[str]:
+        """Begin; returns the ids of events that were there before, for ``Stack.follow``."""
+        past = set[str]() if proposal.creates else self.stack.past()
+        self._client.execute_change_set(StackName=self.stack.name, ChangeSetName=proposal.name)
+        return past
+
+    def discard(self, proposal: Proposal) -> None:
+        """Throw it away, and the empty stack that it made if there was none."""
+        self._client.delete_change_set(StackName=self.stack.name, ChangeSetName=proposal.name)
+        state = self.stack.state()
+        if state is not None and state.status == "REVIEW_IN_PROGRESS":
+            self._client.delete_stack(StackName=self.stack.name)
+
+    def _made(self, name: str) -> dict[str, Any]:
+        """Its description, with the changes of all pages, once CloudFormation has worked it out."""
+        while True:
+            described = self._described(name)
+            if described["Status"] in ("CREATE_COMPLETE", "FAILED"):
+                break
+            self.stack.waiting.pause()
+        changes = list(described.get("Changes", []))
+        more = described.get("NextToken")
+        while more:
+            page = self._described(name, NextToken=more)
+            changes += page.get("Changes", [])
+            more = page.get("NextToken")
+        return {**described, "Changes": changes}
+
+    def _described(self, name: str, **page: str) -> dict[str, Any]:
+        describe = self._client.describe_change_set
+        answer: dict[str, Any] = self.stack.waiting.ask(
+            describe, StackName=self.stack.name, ChangeSetName=name, IncludePropertyValues=True, **page
+        )
+        return answer
+
+
+def _parameter(key: str, value: str | None) -> dict[str, Any]:
+    return {"ParameterKey": key, **({"UsePreviousValue": True} if value is KEEPS else {"ParameterValue": value})}

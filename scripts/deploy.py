@@ -1,5 +1,6 @@
-"""Deploy a stage's packaged template, and see that it works.
+"""Deploy a release to a stage, and see that it works.
 
+python -m scripts.deploy staging
 python -m scripts.deploy --target local
 """
 
@@ -9,196 +10,93 @@ import argparse
 import asyncio
 import contextlib
 import json
-import shlex
+import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-import boto3
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
-
-from localcloud.deployment import LocalStage
-from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY
-from localcloud.standins import STAND_INS
-from scripts.artifacts import Package, make_package
-from scripts.changeset import StackEvent
+from scripts.artifacts import Artifacts
+from scripts.deployment.account import Account, is_aws
+from scripts.deployment.command import add_shared, artifacts_of, ended, told
+from scripts.deployment.console import Console
+from scripts.deployment.deploying import Clients, Deploying, Options, Result
+from scripts.deployment.errors import EXIT_CODES, StackError
+from scripts.deployment.finishing import Finishing
+from scripts.deployment.release import Release
+from scripts.deployment.waiting import Waiting
+from scripts.package import version_name
 from scripts.packaging.assemble import PROJECT
-from scripts.packaging.checks.parameters import check_parameters
-from scripts.packaging.problems import PackagingError
-from scripts.smoke import pair, show
-from scripts.smoke_checks import Report, Smoke
+from scripts.packaging.output import package
+from scripts.smoke import line, pair
 
-EPILOG = """
-local: ministack answers the AWS APIs, CloudFormation among them, on 127.0.0.1. The stage's template, the very one for
-AWS, is deployed there as a change set, with a zip for this machine; a Redis, a PostgreSQL and recorded figures of
-DefiLlama run beside it. Then a client connects to the stage's own WebSocket API, publishes and receives. Told by name:
-what is otherwise here than in the stage, and which resources only stand in for what ministack cannot make. A type that
-is neither made nor known as a stand-in fails the deployment. At the end nothing is left of it all.
+EPILOG = f"""
+What happens: the sources are packaged and uploaded, unless --version names a release that is in the bucket or --release
+a folder; a change set is made and shown; the stack is brought to it, the schema before the code, and CodeDeploy shifts
+the traffic where the stage has it so; while one alarm watches, and for ten minutes after, CloudFormation takes it all
+back if that fires; then a client connects, publishes and receives; then the release is on record, for scripts.releases
+and scripts.rollback.
+
+Refused: to replace or delete what cannot be made again (--allow-replace names each resource that may be), and to
+overwrite what somebody changed by hand (--accept-drift). A parameter that was once given stays as it is.
+
+It may be interrupted and run again: CloudFormation goes on by itself, and the same command follows it.
+
+local: an AWS account of this machine's own is made for this one command, and nothing is left of it. Told by name: what
+is otherwise there than on AWS, and which resources only stand in for what cannot be made. One that stays is made by
+`python -m localcloud.account`: set the variables that it prints, and leave --target out.
 
 examples:
+  python -m scripts.deploy staging --dry-run
+  python -m scripts.deploy staging --bucket my-artifacts --yes
+  python -m scripts.deploy production --version 20261123T080000Z-1a2b3c4
   python -m scripts.deploy --target local
-  python -m scripts.deploy --target local --stage staging --keep
-  python -m scripts.deploy --target local --stage production --parameter DomainName=stream.example.com \\
+  python -m scripts.deploy staging --target local --keep
+  python -m scripts.deploy production --target local --parameter DomainName=stream.example.com \\
       --parameter CertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/x
-  python -m scripts.deploy --target local --json
 
-exit codes: 0 deployed and the smoke test passed, 1 not, 2 wrong arguments, 130 interrupted
-"""
-
-
-class Console:
-    """Progress for a person: a line for each step, and one line that counts resources; nothing if ``quiet``."""
-
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self._quiet = quiet
-        self._verbose = verbose
-        self._rewrites = sys.stdout.isatty() and not verbose
-        self._started = time.monotonic()
-        self._created = 0
-
-    def step(self, text: str) -> None:
-        if not self._quiet:
-            print(f"{self._clear()}  {time.monotonic() - self._started:5.1f} s  {text}", flush=True)
-
-    def event(self, event: StackEvent) -> None:
-        """A resource of the stack: every one with ``verbose``, else those that failed and a count."""
-        if self._quiet:
-            return
-        if event.status.endswith("_FAILED"):
-            self.step(f"{event.status} {event.type} {event.logical_id}: {event.reason}")
-        elif event.status.endswith("_COMPLETE"):
-            self._created += 1
-            note = "  (stand-in)" if event.type in STAND_INS else ""
-            if self._verbose:
-                self.step(f"{event.status} {event.type} {event.logical_id}{note}")
-            elif self._rewrites:
-                print(f"{self._clear()}  {self._created} resources: {event.logical_id}{note}"[:100], end="", flush=True)
-            elif self._created % 50 == 0:
-                self.step(f"{self._created} resources")
-
-    def _clear(self) -> str:
-        return "\r\033[K" if self._rewrites else ""
-
-    def title(self, text: str) -> None:
-        if not self._quiet:
-            print(f"{self._clear()}\n{text}", flush=True)
-
-
-async def smoke(stage: LocalStage, *, quiet: bool) -> Report:
-    session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
-    sns, sqs = (session.client(name, endpoint_url=stage.aws.url) for name in ("sns", "sqs"))
-    return await Smoke(stage.smoke_target(), sns=sns, sqs=sqs, on_check=(lambda _: None) if quiet else show).run()
-
-
-def described(stage: LocalStage, report: Report, *, seconds: float) -> dict[str, Any]:
-    """The deployment for a program."""
-    return {
-        "ok": report.ok,
-        "seconds": round(seconds, 1),
-        "ws_url": stage.ws_url,
-        "rest_url": stage.rest_url,
-        "aws_url": stage.aws.url,
-        "resources": len(stage.resources),
-        "stand_ins": stage.stand_ins,
-        "differences": [asdict(difference) for difference in stage.differences],
-        "outputs": stage.outputs,
-        "smoke": asdict(report),
-    }
-
-
-def tell(console: Console, stage: LocalStage) -> None:
-    console.title("Otherwise here than in the stage:")
-    for difference in stage.differences:
-        print(f"  {difference.what:<26} {difference.here}  ({difference.why})")
-    counted = sum(map(len, stage.stand_ins.values()))
-    console.title(f"Stand-ins, with nothing behind them: {counted} of {len(stage.resources)} resources")
-    for kind, names in stage.stand_ins.items():
-        print(f"  {len(names):3}  {kind}: {', '.join(names)}")
-
-
-async def deploy(arguments: argparse.Namespace) -> int:
-    """Until it is done, or until Ctrl-C: before it is up that is an interruption, with --keep after it the end."""
-    work = asyncio.create_task(_deploy(arguments))
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        print("deploy: interrupted; nothing is left running", file=sys.stderr)
-        return 130
-
-
-async def _deploy(arguments: argparse.Namespace) -> int:
-    started = time.monotonic()
-    console = Console(quiet=arguments.json, verbose=arguments.verbose)
-    out = PROJECT / "build" / f"{arguments.stage}-local"
-
-    def make() -> Package:
-        package = make_package(arguments.stage, target="local", out=out, say=console.step)
-        return with_parameters(package, dict(arguments.parameter))
-
-    async with LocalStage(make, progress=console.step, on_event=console.event) as stage:
-        console.step(f"stack of {len(stage.resources)} resources")
-        if not arguments.json:
-            tell(console, stage)
-        console.title("Smoke test, as a client:")
-        report = await smoke(stage, quiet=arguments.json)
-        if arguments.json:
-            print(json.dumps(described(stage, report, seconds=time.monotonic() - started)), flush=True)
-        else:
-            conclude(console, stage, report)
-        if arguments.keep:
-            console.title("From another terminal, with the origin guard's header, as no CloudFront is in between:")
-            console.title(f"  {smoke_command(stage)}\n\n  {stage.rest_url}/v1/health")
-            console.title("  Ctrl-C ends it.")
-            await interrupted()
-    return 0 if report.ok else 1
-
-
-def with_parameters(package: Package, given: Mapping[str, str]) -> Package:
-    """The package with other values. Raises PackagingError for what AWS would not take, and ministack does."""
-    parameters = {**package.parameters, **given}
-    problems = tuple(check_parameters(package.template["Parameters"], parameters, "--parameter", {}))
-    if problems:
-        raise PackagingError(problems)
-    return replace(package, parameters=parameters)
-
-
-def smoke_command(stage: LocalStage) -> str:
-    """What a person types to run the smoke test again; its addresses, key and header serve any other client."""
-    target = stage.smoke_target()
-    words = ["--ws-url", target.ws_url, "--rest-url", target.rest_url, "--endpoint-url", stage.aws.url]
-    words += ["--topic-arn", target.topic_arn, "--queue-url", target.queue_url, "--api-key", target.api_key or ""]
-    words += ["--header", "=".join(next(iter(target.headers.items()))), "--within", f"{target.within_s:g}"]
-    return f"{shlex.join([sys.executable, '-m', 'scripts.smoke'])} {shlex.join(words)}"
-
-
-def conclude(console: Console, stage: LocalStage, report: Report) -> None:
-    console.title("Outputs:")
-    for name, value in sorted(stage.outputs.items()):
-        print(f"  {name:<28} {value}")
-    if not report.ok:
-        print(f"\nnot run: {', '.join(report.not_run)}\nministack said last:\n{stage.aws.tail()}", file=sys.stderr)
-
-
-async def interrupted() -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.Event().wait()
+{EXIT_CODES}"""
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m scripts.deploy",
-        description="Deploy a stage's packaged template and run the smoke test against it.",
+        description="Deploy a release to a stage and run the smoke test against it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("--target", choices=("local",), required=True, help="where to: local is this machine")
-    options.add_argument("--stage", choices=("dev", "staging", "production"), default="dev", help="default: dev")
+    add_shared(options, stage="?")
+    options.add_argument(
+        "--target",
+        choices=("aws", "local"),
+        default="aws",
+        help="aws: the account that the environment's credentials open; local: one on this machine, STAGE is dev then",
+    )
+    which = options.add_mutually_exclusive_group()
+    which.add_argument(
+        "--version", type=version_name, help="a release in the bucket; default: the sources, packaged now"
+    )
+    which.add_argument("--release", type=Path, metavar="FOLDER", help="a release as scripts.package wrote it")
+    options.add_argument("--dry-run", action="store_true", help="show what would be changed, and stop")
+    options.add_argument(
+        "--allow-replace",
+        action="append",
+        default=[],
+        metavar="LOGICAL_ID",
+        help="a stateful resource that may be replaced or deleted; repeatable",
+    )
+    options.add_argument("--accept-drift", action="store_true", help="overwrite what was changed by hand")
+    options.add_argument(
+        "--monitor-minutes",
+        type=_minutes,
+        default=10,
+        metavar="N",
+        help="how long the alarm may take the release back (default: 10; 0: it may not at all)",
+    )
     options.add_argument(
         "--parameter",
         action="append",
@@ -207,21 +105,189 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="over the stage's own value in cfn/parameters; repeatable",
     )
-    options.add_argument("--keep", action="store_true", help="let it run until Ctrl-C")
+    options.add_argument("--no-smoke", action="store_true", help="leave out the smoke test")
+    options.add_argument("--yes", action="store_true", help="do not ask; delete the stack of a failed first deployment")
+    options.add_argument("--keep", action="store_true", help="local: let it run until Ctrl-C")
     options.add_argument("--verbose", action="store_true", help="a line for every resource")
-    options.add_argument("--json", action="store_true", help="one JSON object at the end instead of lines")
     return options
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    arguments = parser().parse_args(argv)
+def _minutes(text: str) -> int:
+    if not text.isdigit() or int(text) > 180:  # CloudFormation's own bound
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to 180")
+    return int(text)
+
+
+class Command:
+    """One deployment as asked for."""
+
+    def __init__(self, arguments: argparse.Namespace, account: Clients, artifacts: Artifacts, waiting: Waiting) -> None:
+        self._arguments = arguments
+        self._artifacts = artifacts
+        self._started = time.monotonic()
+        self._made_for = "aws" if is_aws(account.client("cloudformation")) else "local"  # the zip: which machine
+        self.console = Console(json=arguments.json, verbose=arguments.verbose)
+        self.deploying = Deploying(account, artifacts, arguments.stage, console=self.console, waiting=waiting)
+        self._finishing = Finishing(self.deploying, api_key=os.environ.get("DEFISTREAM_KEY"))
+
+    def run(self) -> dict[str, Any]:
+        """What a program is told. Raises what goes wrong, with what was found out by then in its ``more``."""
+        result = None if self._arguments.dry_run else self._resumed()
+        if result is None:
+            self._finishing.look_before()
+            result = self.deploying.deploy(self._release(), self._options())
+        more: dict[str, Any] = result.as_json()
+        try:
+            if result.outcome == "deployed" and not self._arguments.no_smoke:
+                self.console.title("Smoke test, as a client:")
+                self._finishing.smoke(result, lambda check: self.console.line(line(check)))
+                self._finishing.prune()
+        except StackError as error:
+            error.more = {**more, **self._finishing.seen}
+            raise
+        seconds = round(time.monotonic() - self._started, 1)
+        return {"ok": True, "stage": self._arguments.stage, "seconds": seconds, **more, **self._finishing.seen}
+
+    def _resumed(self) -> Result | None:
+        """Of a change that was going on; None if that was not what is asked for."""
+        result = self.deploying.resume()
+        named = self._arguments.version or self._arguments.release
+        if result is None or result.record is None or not named:
+            return result
+        return result if result.record.version == self._arguments.version else None
+
+    def _release(self) -> Release:
+        arguments = self._arguments
+        if arguments.version:
+            return self._artifacts.release(arguments.version)
+        folder = arguments.release or make_release(arguments.stage, target=self._made_for, say=self.console.step)
+        return self._artifacts.upload(folder, say=self.console.step)
+
+    def _options(self) -> Options:
+        arguments = self._arguments
+        return Options(
+            parameters=dict(arguments.parameter),
+            dry_run=arguments.dry_run,
+            allow_replace=arguments.allow_replace,
+            accept_drift=arguments.accept_drift,
+            monitor_minutes=arguments.monitor_minutes,
+            yes=arguments.yes or arguments.target == "local",
+            verbose=arguments.verbose,
+        )
+
+
+def make_release(stage: str, *, target: str, say: Callable[[str], None]) -> Path:
+    """Package the sources for one stage; returns the folder. Raises PackagingError."""
+    folder = PROJECT / "build" / (f"{stage}-local" if target == "local" else stage)
+    seen: set[str] = set()
+
+    def steps(text: str) -> None:
+        step = text.partition(":")[0]
+        if step and step not in seen:
+            seen.add(step)
+            say(step)
+
+    package([stage], target=target, out=folder, say=steps)
+    return folder
+
+
+def deploy_to_account(arguments: argparse.Namespace) -> int:
+    """To whatever account the environment opens."""
+    account = Account.of_environment()
+    artifacts = artifacts_of(account, arguments.stage, arguments.bucket)
+    command = Command(arguments, account, artifacts, Waiting())
     try:
-        return asyncio.run(deploy(arguments))
-    except (PackagingError, RuntimeError, OSError, ValueError, Boto3Error, BotoCoreError, ClientError) as error:
-        print(f"deploy: {error}", file=sys.stderr)
-        if arguments.json:
-            print(json.dumps({"ok": False, "error": str(error)}))
-        return 1
+        conclude(command.console, command.run(), as_json=arguments.json)
+    except StackError as error:
+        return told("deploy", error, as_json=arguments.json, more=error.more)
+    return 0
+
+
+def conclude(console: Console, told: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(told), flush=True)
+        return
+    console.title("Outputs:")
+    for name, value in sorted(told["outputs"].items()):
+        console.line(f"{name:<28} {value}")
+    version = f" release {told['version']}" if told["version"] else ""
+    console.title(f"{told['stage']}: {told['outcome']}{version} in {told['seconds']:.0f} s")
+
+
+# --- an account of this machine ---
+
+
+async def deploy_locally(arguments: argparse.Namespace) -> int:
+    """Until it is done, or until Ctrl-C: before it is up that is an interruption, with --keep after it the end."""
+    interrupt = threading.Event()
+    work = asyncio.create_task(_deploy_locally(arguments, interrupt))
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        interrupt.set()
+        print("deploy: interrupted; nothing is left running", file=sys.stderr)
+        return 130
+
+
+async def _deploy_locally(arguments: argparse.Namespace, interrupt: threading.Event) -> int:
+    from localcloud.account.account import LocalAccount
+
+    console = Console(json=arguments.json, verbose=arguments.verbose)
+    async with LocalAccount(progress=console.step) as account:
+        clients = Account(account.client)
+        artifacts = Artifacts(clients.client("s3"), account.bucket)
+        waiting = Waiting(every_s=0.2, interrupt=interrupt)
+        command = Command(arguments, clients, artifacts, waiting)
+        error: StackError | None = None
+        try:
+            found = await asyncio.to_thread(command.run)
+        except StackError as failed:
+            error, found = failed, dict(failed.more)
+        finally:
+            interrupt.set()
+        about = {"aws_url": account.url, "stand_ins": account.stand_ins}
+        about["differences"] = [asdict(each) for each in account.differences]
+        if error is not None:
+            print(f"\nministack said last:\n{account.tail()}", file=sys.stderr)
+            return told("deploy", error, as_json=arguments.json, more={**found, **about})
+        if not arguments.json:
+            tell(console, about)
+        conclude(console, {**found, **about}, as_json=arguments.json)
+        if arguments.keep:
+            console.title(f"It stays until Ctrl-C. From another terminal:\n\n{usage(arguments.stage, account.env)}")
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+    return 0
+
+
+def tell(console: Console, about: dict[str, Any]) -> None:
+    console.title("Otherwise here than on AWS:")
+    for each in about["differences"]:
+        console.line(f"{each['what']:<26} {each['here']}  ({each['why']})")
+    console.title(f"Stand-ins, with nothing behind them: {sum(map(len, about['stand_ins'].values()))} resources")
+    for kind, names in about["stand_ins"].items():
+        console.line(f"{len(names):3}  {kind}: {', '.join(names)}")
+
+
+def usage(stage: str, env: dict[str, str]) -> str:
+    """What a person types to use what was deployed."""
+    set_up = "\n".join(f"  export {name}={value}" for name, value in env.items())
+    return f"{set_up}\n  {sys.executable} -m scripts.smoke {stage}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser()
+    arguments = options.parse_args(argv)
+    if arguments.target == "local":
+        arguments.stage = arguments.stage or "dev"
+        return ended("deploy", lambda: asyncio.run(deploy_locally(arguments)), as_json=arguments.json)
+    if not arguments.stage:
+        options.error("name a STAGE")
+    if arguments.keep:
+        options.error("--keep is for --target local")
+    return ended("deploy", lambda: deploy_to_account(arguments), as_json=arguments.json)
 
 
 if __name__ == "__main__":

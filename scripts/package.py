@@ -1,16 +1,19 @@
-"""Make the template and the zip of a stage, and say what they use of CloudFormation's limits.
+"""Make a release: one zip for all stages, a template and parameters for each, and release.json, which names them.
 
-    python -m scripts.package --stage production --out build/production
+    python -m scripts.package --stage staging --stage production --out build/release
     python -m scripts.package --stage staging --explain Process        where each property came from
-    python -m scripts.package --stage dev --out build/dev --target local    a zip for this machine
+    python -m scripts.package --stage dev --target local               a zip for this machine
 
-Exit code 0: written; 1: the template or the zip is refused, with every reason; 2: wrong arguments.
+Says what the templates use of CloudFormation's limits. `python -m scripts.deploy STAGE --release FOLDER` deploys it.
+
+Exit code 0: written; 1: a template or the zip is refused, with every reason; 2: wrong arguments.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,15 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.package", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stage", required=True, choices=stages(PROJECT), help="whose parameters and settings")
+    parser.add_argument(
+        "--stage", required=True, action="append", choices=stages(PROJECT), help="whose template; repeatable"
+    )
     parser.add_argument("--out", type=Path, help="folder to write to; build/STAGE unless given")
+    parser.add_argument(
+        "--version",
+        type=version_name,
+        help="the release's name; time and commit, such as 20261123T080000Z-1a2b3c4, unless given",
+    )
     parser.add_argument(
         "--target",
         choices=sorted(TARGETS),
@@ -40,18 +50,26 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def version_name(text: str) -> str:
+    """As the template's parameter Version takes it."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of letters, digits, dots, underscores and hyphens")
+    return text
+
+
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
-    progress = _Progress()
+    progress = Progress()
     try:
         if options.explain:
-            rows = explain(assemble(options.stage), options.explain)
+            rows = explain(assemble(options.stage[0]), options.explain)
             print(json.dumps(rows, indent=2) if options.json else as_text(rows))
             return 0
-        out = options.out or PROJECT / "build" / options.stage
-        manifest = package(options.stage, target=options.target, out=out, say=progress)
+        stages = list(dict.fromkeys(options.stage))
+        out = options.out or PROJECT / "build" / "-".join(stages)
+        release = package(stages, target=options.target, out=out, say=progress, version=options.version)
         progress("")
-        print(json.dumps(manifest, indent=2) if options.json else _summary(out, manifest))
+        print(json.dumps(release, indent=2) if options.json else _summary(out, release))
     except PackagingError as error:
         progress("")
         count = len(error.problems)
@@ -64,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-class _Progress:
+class Progress:
     """What it is at: on one line of a terminal, with details; in a log only a line for each new step."""
 
     def __init__(self) -> None:
@@ -79,21 +97,22 @@ class _Progress:
         self._step = step
 
 
-def _summary(out: Path, manifest: dict[str, Any]) -> str:
-    template, archive = manifest["template"], manifest["zip"]
-    limits = [
-        f"  {name:<14} {use['used']:>9,} of {use['limit']:>9,}  {use['used'] / use['limit']:>4.0%}"
-        for name, use in template["limits"].items()
-    ]
-    too_large = "; too large to be passed directly, deploy it from a bucket" if template["needs_bucket"] else ""
-    return "\n".join(
-        [
-            f"{out}/template.json   {template['bytes']:,} bytes{too_large}",
-            *limits,
-            f"{out}/deployment.zip  {archive['bytes'] / 1e6:.1f} MB, {archive['bytes_unzipped'] / 1e6:.1f} MB unzipped",
-            f"  for {manifest['target']}, {len(archive['distributions'])} packages, sha256 {archive['sha256']}",
+def _summary(out: Path, release: dict[str, Any]) -> str:
+    archive = release["zip"]
+    lines = [f"{out}/release.json  version {release['version']}"]
+    for name, stage in release["stages"].items():
+        template = stage["template"]
+        too_large = "; too large to be passed directly, deploy it from a bucket" if template["needs_bucket"] else ""
+        lines.append(f"{out}/{name}/template.json  {template['bytes']:,} bytes{too_large}")
+        lines += [
+            f"  {what:<14} {use['used']:>9,} of {use['limit']:>9,}  {use['used'] / use['limit']:>4.0%}"
+            for what, use in template["limits"].items()
         ]
-    )
+    unzipped = f"{archive['bytes_unzipped'] / 1e6:.1f} MB unzipped"
+    lines.append(f"{out}/deployment.zip  {archive['bytes'] / 1e6:.1f} MB, {unzipped}")
+    packages = len(archive["distributions"])
+    lines.append(f"  for {release['target']}, {packages} packages, sha256 {archive['sha256']}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

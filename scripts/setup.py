@@ -1,4 +1,5 @@
-"""Prepare .venv: the project's packages, and in environments of their own ministack and checkov (they pin botocore).
+"""Prepare .venv: the project's packages, and in environments of their own ministack and checkov (they pin botocore)
+and what checks and runs the workflows (it brings much that nothing else needs).
 
 Run by `make setup` with the machine's Python; needs nothing but the standard library. A second run sees that nothing
 has changed and ends at once.
@@ -16,12 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 MINISTACK = VENV / "ministack"
 CHECKS = VENV / "checks"
+WORKFLOWS = VENV / "workflows"
 STAMP = VENV / "setup.sha256"
 WANTED = (
     "requirements.txt",
     "requirements-dev.txt",
     "requirements-ministack.txt",
     "requirements-checks.txt",
+    "requirements-workflows.txt",
     "constraints.txt",
 )
 OLDEST = (3, 11)
@@ -77,13 +80,15 @@ def main() -> int:
     if STAMP.exists() and STAMP.read_text() == wanted:
         return 0
     say("Setting up (once; three minutes on a usual line)")
-    python = environment(VENV, "1/6 environment")
+    python = environment(VENV, "1/8 environment")
     install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    run("2/6 packages", [python, *install, "-c", "constraints.txt", "-r", "requirements-dev.txt"])
-    ministack = environment(MINISTACK, "3/6 environment of the AWS emulator")
-    run("4/6 AWS emulator", [ministack, *install, "-r", "requirements-ministack.txt"])
-    checks = environment(CHECKS, "5/6 environment of the template's checkers")
-    run("6/6 template's checkers", [checks, *install, "-r", "requirements-checks.txt"])
+    run("2/8 packages", [python, *install, "-c", "constraints.txt", "-r", "requirements-dev.txt"])
+    ministack = environment(MINISTACK, "3/8 environment of the AWS emulator")
+    run("4/8 AWS emulator", [ministack, *install, "-r", "requirements-ministack.txt"])
+    checks = environment(CHECKS, "5/8 environment of the template's checkers")
+    run("6/8 template's checkers", [checks, *install, "-r", "requirements-checks.txt"])
+    workflows = environment(WORKFLOWS, "7/8 environment of the workflows' tools")
+    run("8/8 workflows' tools", [workflows, *install, "-r", "requirements-workflows.txt"])
     STAMP.write_text(wanted)
     say("Set up.")
     return 0

@@ -31,6 +31,9 @@ ANSWER_S = 30.0  # API Gateway itself gives up after 29 s
 _FAULTS = (DefiStreamError, BotoCoreError, ClientError, WebSocketException, OSError, ValueError, LookupError)
 
 
+FIRES = "ALARM"  # CloudWatch's word
+
+
 class SmokeError(Exception):
     """What was expected and what came."""
 
@@ -50,12 +53,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tried; ``ms`` is how long it took."""
+    """One thing that was tried; ``ms`` is how long it took, ``delivery_ms`` how long from published to received."""
 
     name: str
     ok: bool
     ms: float
     detail: str
+    delivery_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,18 @@ class Report:
 
 Step = Callable[[], Awaitable[str]]
 OnCheck = Callable[[Check], None]
+Alarms = Callable[[], Mapping[str, str]]  # the state of each, by name
 
 
 class Smoke:
     """The checks, in order, each with what it needs of those before."""
 
-    def __init__(self, target: Target, *, sns: Any, sqs: Any, on_check: OnCheck = lambda _: None) -> None:
+    def __init__(
+        self, target: Target, *, sns: Any, sqs: Any, alarms: Alarms | None = None, on_check: OnCheck = lambda _: None
+    ) -> None:
         self._target = target
+        self._alarms = alarms
+        self._delivery_ms: float | None = None
         self._topic = SnsPublisher(sns, target.topic_arn)
         self._sqs = sqs
         self._on_check = on_check
@@ -96,6 +105,8 @@ class Smoke:
             ("newest_values", self._newest_values),
             ("ping", self._ping),
         ]
+        if self._alarms is not None:
+            steps.append(("alarms", self._quiet))
         checks: list[Check] = []
         try:
             for name, step in steps:
@@ -110,7 +121,7 @@ class Smoke:
         return Report(checks[-1].ok and not not_run, checks, not_run)
 
     async def _checked(self, name: str, step: Step) -> Check:
-        started = time.monotonic()
+        started, self._delivery_ms = time.monotonic(), None
         try:
             async with asyncio.timeout(self._target.within_s + ANSWER_S):
                 detail, ok = await step(), True
@@ -118,7 +129,14 @@ class Smoke:
             detail, ok = "no answer in time", False
         except (SmokeError, *_FAULTS) as error:
             detail, ok = f"{error}" or type(error).__name__, False
-        return Check(name, ok, round((time.monotonic() - started) * 1000, 1), detail)
+        return Check(name, ok, round((time.monotonic() - started) * 1000, 1), detail, self._delivery_ms)
+
+    async def _quiet(self) -> str:
+        states = await asyncio.to_thread(self._alarms or dict)
+        firing = sorted(name for name, state in states.items() if state == FIRES)
+        if firing:
+            raise SmokeError(f"in ALARM: {', '.join(firing)}")
+        return ", ".join(f"{name} {state}" for name, state in sorted(states.items())) or "the stage has none"
 
     # --- REST ---
 
@@ -146,7 +164,7 @@ class Smoke:
         if self._target.api_key:
             headers["x-api-key"] = self._target.api_key
         request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 - the operator's own URL
-        status, body = await asyncio.to_thread(_send, request)
+        status, body = await asyncio.to_thread(_send, request, self._patience_s)
         if status != expected:
             raise SmokeError(f"{method} {url} answered {status} instead of {expected}: {body[:300]}")
         answer: dict[str, Any] = json.loads(body)
@@ -171,7 +189,7 @@ class Smoke:
     async def _dial(self, url: str) -> ClientConnection:
         # API Gateway negotiates no compression; a cold authorizer is waited for as long as any answer.
         headers = self._target.headers
-        return await connect(url, additional_headers=headers, compression=None, open_timeout=ANSWER_S)
+        return await connect(url, additional_headers=headers, compression=None, open_timeout=self._patience_s)
 
     async def _subscribe(self) -> str:
         command = {"topics": [PATTERN], "rate": self._token["fastest_rate"], "snapshot": False}
@@ -192,6 +210,10 @@ class Smoke:
         raise SmokeError(f"the connection ended before the reply to {action}")
 
     @property
+    def _patience_s(self) -> float:
+        return max(ANSWER_S, self._target.within_s)  # where functions start slowly, more is granted by the operator
+
+    @property
     def _open(self) -> ClientConnection:
         if self._socket is None:
             raise SmokeError("not connected")
@@ -201,23 +223,26 @@ class Smoke:
 
     async def _update_by_topic(self) -> str:
         observation = observed("feed:smoke:topic")
+        published = time.monotonic()
         await asyncio.to_thread(self._topic.publish, [observation])
-        return await self._arrived(observation)
+        return await self._arrived(observation, published)
 
     async def _update_by_queue(self) -> str:
         observation = observed("feed:smoke:queue")
+        published = time.monotonic()
         for body in encode_observations([observation]):
             send = self._sqs.send_message
             await asyncio.to_thread(send, QueueUrl=self._target.queue_url, MessageBody=body.decode())
-        return await self._arrived(observation)
+        return await self._arrived(observation, published)
 
-    async def _arrived(self, observation: Observation) -> str:
+    async def _arrived(self, observation: Observation, published: float) -> str:
         try:
             async with asyncio.timeout(self._target.within_s):
                 async for frame in self._open:
                     for update in json.loads(frame).get("updates", ()):
                         if update["topic"] == observation.topic and Decimal(update["value"]) == observation.value:
-                            return f"{observation.topic} at offset {update['offset']}"
+                            self._delivery_ms = round((time.monotonic() - published) * 1000, 1)
+                            return f"{observation.topic} at offset {update['offset']}, {self._delivery_ms:.0f} ms"
         except TimeoutError:
             raise SmokeError(f"no update of {observation.topic} within {self._target.within_s:g} s") from None
         raise SmokeError(f"the connection ended before the update of {observation.topic}")
@@ -230,9 +255,9 @@ def observed(topic: str) -> Observation:
     return Observation(observation_id(topic, now.isoformat(), value), topic, value, now, source="smoke")
 
 
-def _send(request: urllib.request.Request) -> tuple[int, str]:
+def _send(request: urllib.request.Request, timeout_s: float) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - the operator's own URL
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - the operator's own URL
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")

@@ -1,4 +1,8 @@
-"""What EventBridge fires every minute."""
+"""What EventBridge fires every minute.
+
+Whoever tries a release out sends the same event with ``rehearsal`` in its detail: then nothing is done that a client
+would see.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
     """Poll every feed that is due."""
     raw = event.to_dict()
     with invocation("poll", request_id=getattr(event.context, "aws_request_id", None)):
+        if _is_rehearsal(raw):
+            return {"rehearsal": True, **asdict(service.rehearse())}
         scheduled_at = datetime.fromisoformat(raw["time"]).astimezone(UTC)
         report = service.run(scheduled_at=scheduled_at, owner=raw["id"])
         answer: dict[str, Any] = asdict(report)
@@ -27,6 +33,9 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
 def sweep(event: Any, conflation: Conflation, sessions: ManageSessions) -> dict[str, Any]:
     """Flush the slots whose tick was lost; announce the end of connections that are old; count those that are open."""
     with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
+        if _is_rehearsal(event.to_dict()):
+            sessions.count_active()
+            return {"rehearsal": True, "overdue": len(conflation.overdue())}
         try:
             ending = sessions.announce_endings()
         finally:  # none keeps the others from their turn
@@ -35,3 +44,7 @@ def sweep(event: Any, conflation: Conflation, sessions: ManageSessions) -> dict[
             finally:
                 overdue = len(conflation.sweep())
         return {"overdue": overdue, "ending": ending}
+
+
+def _is_rehearsal(raw: dict[str, Any]) -> bool:
+    return bool(raw["detail"].get("rehearsal"))

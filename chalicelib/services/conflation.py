@@ -73,9 +73,13 @@ class Conflation:
         """Bring failed tick messages (by receipt handle) back: a slot is shorter than a visibility timeout."""
         self._retries.soon(delays_s)
 
+    def overdue(self) -> Sequence[Tick]:
+        """The slots whose tick was lost. Raises StoreDownError."""
+        return self._stream.overdue(GRACE_S)
+
     def sweep(self) -> Sequence[Tick]:
         """Flush every overdue slot. Raises StoreDownError at the end if any could not be."""
-        overdue = self._stream.overdue(GRACE_S)
+        overdue = self.overdue()
         failed: StoreDownError | None = None
         for tick in overdue:
             log.warning("slot_overdue", rate_s=tick.rate_s, slot=tick.slot)

@@ -34,6 +34,7 @@ LEASE_MARGIN_S = 5  # nothing is published this close to the end of the lease
 MAX_REST = timedelta(hours=1)  # the longest Retry-After that is believed
 SHRINK = 0.5  # of the last good payload
 SHRINK_PATIENCE = timedelta(hours=24)
+REHEARSAL = "feed:smoke:poll"  # of the topics that nobody subscribes to but those who try a release out
 
 FeedStatus = Literal["polled", "unchanged", "not_due", "shrunken", "failed"]
 
@@ -124,6 +125,18 @@ class Ingest:
             return IngestReport(published=sum(feed.published for feed in feeds), feeds=feeds)
         finally:
             self._release(owner)
+
+    def rehearse(self) -> IngestReport:
+        """What a run needs, without one: its memory is read, and one observation of no client's topic published.
+
+        Raises StoreDownError.
+        """
+        for kind in FEED_KINDS:
+            self._store.feed_state(kind)
+        now, coins = self._now(), Decimal(len(self._wanted()))
+        token = now.astimezone(UTC).isoformat()
+        self._publisher.publish([Observation(observation_id(REHEARSAL, token, coins), REHEARSAL, coins, now)])
+        return IngestReport(published=1)
 
     def _wanted(self) -> list[str]:
         """Settings' coins first; the rest sorted, so that the requests stay the same from poll to poll."""

@@ -88,6 +88,10 @@ class Evaluator:
     def states(self) -> Mapping[str, State]:
         return self._states
 
+    def take_over(self, states: Mapping[str, State]) -> None:
+        """Go on from these states, as after SetAlarmState; alarms that are not named keep theirs."""
+        self._states |= {name: state for name, state in states.items() if name in self._states}
+
     def history(self, name: str) -> list[AlarmResult]:
         """The evaluations that changed the state of an alarm, oldest first."""
         return list(self._history[name])

@@ -58,6 +58,7 @@ FUNCTIONS: Mapping[str, Callable[[Flows], Work]] = {
     "app": lambda flow: Work(flow.requests, Decimal("0.05")),  # the REST API
     "rotate": lambda _: Work(Decimal(12), Decimal(30)),
     "migrate": lambda _: Work(Decimal(30), Decimal(10)),
+    "verify_release": lambda _: Work(Decimal(30 * 12), Decimal(10)),  # every aliased function of a deployment a day
 }
 
 # Messages a month and the bytes of one, by the handler that reads the queue.

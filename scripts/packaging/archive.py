@@ -22,7 +22,9 @@ from scripts.packaging.wheels import CHALICE, Say, needed, wheels_for
 
 # What chalicelib makes boto3 clients for; sts, which botocore may ask for credentials; xray, without which the X-Ray
 # SDK fails at import. A test runs the zip to see that nothing is missing.
-AWS_SERVICES = frozenset({"cloudfront", "dynamodb", "s3", "secretsmanager", "sns", "sqs", "sts", "wafv2", "xray"})
+AWS_SERVICES = frozenset(
+    {"cloudfront", "codedeploy", "dynamodb", "lambda", "s3", "secretsmanager", "sns", "sqs", "sts", "wafv2", "xray"}
+)
 CHALICE_RUNTIME = ("chalice/__init__.py", "chalice/app.py")
 LAMBDA_LIMIT = 250 * 1024 * 1024  # bytes, unzipped (Lambda quotas: deployment package size)
 COMPILED = re.compile(r"\.so(\.\d+)*$")

@@ -24,7 +24,8 @@ from scripts.packaging.wheels import CONSTRAINTS, REQUIREMENTS
 SOURCE = "scripts/packaging/versions.py"
 FUNCTION = "AWS::Serverless::Function"
 ARTIFACT_BUCKET = "ArtifactBucket"  # the parameter of cfn/functions.yaml
-_UNSEEN = ("AutoPublishCodeSha256", "CodeUri", "Tags")  # do not change what runs; the code has a digest of its own
+# Do not change what runs, but for the code, which has a digest of its own.
+_UNSEEN = ("AutoPublishCodeSha256", "CodeUri", "DeploymentPreference", "Tags")
 
 
 def source_digest(project: Path) -> str:

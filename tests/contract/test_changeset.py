@@ -30,7 +30,7 @@ def test_a_stack_is_created_and_each_resource_told_of(change: ChangeSet) -> None
     assert outputs["Url"].startswith("http")
     told = [(event.logical_id, event.status) for event in events]
     assert told.index(("Waiting", "CREATE_IN_PROGRESS")) < told.index(("Waiting", "CREATE_COMPLETE"))
-    assert [(found.logical_id, found.type) for found in change.resources()] == [("Waiting", "AWS::SQS::Queue")]
+    assert [(found.logical_id, found.type) for found in change.stack.resources()] == [("Waiting", "AWS::SQS::Queue")]
 
 
 def test_a_second_deployment_updates_and_tells_only_of_itself(change: ChangeSet) -> None:
@@ -54,7 +54,7 @@ def test_no_empty_change_sets_pile_up(change: ChangeSet, ministack: DeployedStac
     change.deploy(template(), {})
     for _ in range(3):
         change.deploy(template(), {})
-    listed = ministack.aws.client("cloudformation").list_change_sets(StackName=change._stack)["Summaries"]
+    listed = ministack.aws.client("cloudformation").list_change_sets(StackName=change.stack.name)["Summaries"]
     assert [found for found in listed if found["Status"] == "FAILED"] == []
 
 

@@ -28,7 +28,7 @@ UNUSED: Mapping[str, str] = {
     "payments:*": "logs of other services",
     "workmail:*": "logs of other services",
     "firehose:*": "everything is logged to CloudWatch Logs",
-    "codedeploy:*": "no alias has a deployment group",
+    "codedeploy:RegisterOnPremisesInstance": "functions only",
     "autoscaling:*": "nothing of EC2 Auto Scaling",
     "elasticfilesystem:*": "functions have no file system",
     "s3files:*": "functions have no file system",

@@ -82,7 +82,10 @@ def functions(resources: Resources, assembled: Assembled) -> dict[str, str]:
     """The functions by the name that app.py gives them: the logical id of each."""
     prefix = assembled.parameters["NamePrefix"]
     return {
-        resource["Properties"]["FunctionName"].removeprefix(prefix).replace("api", "api_handler"): name
+        resource["Properties"]["FunctionName"]
+        .removeprefix(prefix)
+        .replace("api", "api_handler")
+        .replace("-", "_"): name
         for name, resource in resources.items()
         if resource["Type"] == "AWS::Lambda::Function"
     }
@@ -95,8 +98,9 @@ def role_of(resources: Resources, function: str) -> str:
 
 def needed(resources: Resources, function: str, calls: Iterable[Call]) -> set[Grant]:
     """What the code called, what Lambda does for the function, and the keys that either takes."""
-    known = _known(resources, function)
+    known, calls = _known(resources, function), list(calls)
     grants = {grant_of(resources, call) for call in calls if _root(call) in known}
+    grants |= set(_for_releases(resources, function, calls))
     grants |= set(_for_lambda(resources, function))
     grants |= set(_for_cloudfront(resources, grants))
     return grants | {key for grant in grants for key in _keys(resources, grant)}
@@ -119,6 +123,7 @@ _ACTIONS = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
     "elasticache:connect": "elasticache:Connect",
+    "lambda:Invoke": "lambda:InvokeFunction",
 }
 
 
@@ -176,6 +181,16 @@ def _sources(resources: Resources, function: str) -> Iterator[str]:
             target = alias["Properties"]["FunctionName"] if alias.get("Type") == "AWS::Lambda::Alias" else named
             if function in (text(target).strip("${}"), named.strip("${}").split(".")[0]):
                 yield text(properties["EventSourceArn"])
+
+
+def _for_releases(resources: Resources, function: str, calls: Iterable[Call]) -> Iterator[Grant]:
+    """Of functions, what is called has a qualifier; of a deployment, IAM knows no resource."""
+    prefix = resources[function]["Properties"]["Environment"]["Variables"].get("NAME_PREFIX", "")
+    for call in calls:
+        if call.service == "lambda":
+            yield Grant(action_of(call), f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{prefix}{call.resource}:*")
+        elif call.service == "codedeploy":
+            yield Grant(action_of(call), "*")
 
 
 def _for_cloudfront(resources: Resources, grants: Iterable[Grant]) -> Iterator[Grant]:

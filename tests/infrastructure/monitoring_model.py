@@ -27,7 +27,7 @@ EVERYTHING = {
     "NatGateways": "per-zone",
 }
 
-FUNCTION = {"FunctionName"}, {"FunctionName", "Resource"}
+FUNCTION = {"FunctionName"}, {"FunctionName", "Resource"}, {"FunctionName", "Resource", "ExecutedVersion"}
 ACCOUNT: tuple[set[str], ...] = (set(),)
 SOCKET, REST = ({"ApiId", "Stage"},), ({"ApiName", "Stage"},)
 NODE, QUEUE, TOPIC = ({"CacheClusterId"},), ({"QueueName"},), ({"TopicName"},)
@@ -126,7 +126,9 @@ def _use(where: str, metric: Mapping[str, Any], stat: str, period_s: int) -> Use
 
 
 def _plain(value: Any) -> Any:
-    """``${Name}`` that could not be folded in is a reference."""
+    """``${Name}`` that could not be folded in is a reference, and so is an attribute, as ``LogicalId.Attribute``."""
+    if isinstance(value, dict) and "Fn::GetAtt" in value:
+        return {"Ref": ".".join(value["Fn::GetAtt"])}
     found = re.fullmatch(r"\$\{(\w+)\}", value) if isinstance(value, str) else None
     return {"Ref": found[1]} if found else value
 

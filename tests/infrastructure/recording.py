@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 from chalicelib.adapters.dynamodb import DynamoKeys
 from chalicelib.domain.origin import ORIGIN_HEADERS
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, encode
+from chalicelib.services.expectations import TRIALS
 from chalicelib.services.keys import KeyRing
 from chalicelib.settings import DEFAULT_TIERS
 from localcloud.cloud import PROJECT
@@ -28,6 +29,7 @@ from localcloud.runtime import Runtime
 from localcloud.schedules import scheduled_event
 from localcloud.testing import observation
 from tests.infrastructure.recorded_cloud import Call, RecordedCloud
+from tests.infrastructure.release_double import DEPLOYMENT, release
 from tests.tls_redis import TlsRedis
 
 WAIT_S, TRIES = 24.0, 4
@@ -68,6 +70,7 @@ class _Run:
         async with self._sockets, asyncio.TaskGroup() as aside:
             aside.create_task(self._migrate())
             aside.create_task(self._poll())
+            aside.create_task(self._verify())
             await self._rest()
             await self._subscribe()
             await self._too_many()
@@ -240,6 +243,21 @@ class _Run:
 
     async def _migrate(self) -> None:
         await self._invoke("migrate", {"action": "upgrade"})
+
+    async def _verify(self) -> None:
+        """A release of every function, whose versions all answer the same: a verdict is told all the same."""
+        specs = [self._cloud.runtime.functions["verify_release"]]
+        async with release(TRIALS) as addresses:
+            environment = {**self._cloud.environment, **addresses}
+            other = Runtime(specs, env=environment, project_dir=PROJECT, record_calls=self._cloud.calls, region=REGION)
+            await other.start()
+            try:
+                answer = await other.invoke("verify_release", DEPLOYMENT)
+                assert answer.error is None, answer.error
+            finally:
+                await other.stop()
+        judged = ("verify_release", "PutLifecycleEventHookExecutionStatus", "")
+        await self._seen(judged, *(("verify_release", "Invoke", name) for name in TRIALS))
 
     async def _invoke(self, function: str, event: dict[str, Any]) -> None:
         answer = await self._cloud.runtime.invoke(function, event)

@@ -179,6 +179,26 @@ def test_one_error_in_a_quiet_minute_is_no_rate(operation, calls, invocations, e
     assert operation.state("RequestErrorRateTooHigh") is state
 
 
+@pytest.mark.parametrize(("errors", "state"), [(1, State.ALARM), (0, State.OK)])
+def test_a_bad_version_is_found_at_a_tenth_of_little_traffic(operation, template, calls, errors, state):
+    """One call a minute of ten: the alias alone would not show it within a canary's five minutes."""
+    new = next(
+        plain(use)
+        for use in alarm_uses(template["Resources"])
+        if use.where == "ReleaseRequestErrorRateTooHigh" and use.dimensions["FunctionName"] == f"{P}message"
+    )
+
+    def minute():
+        calls("message", 10, errors=errors)
+        for name, value in (("Invocations", 1), ("Errors", errors)):
+            operation.record("AWS/Lambda", name, new, [value])
+
+    operation.passes(3, minute)
+    assert operation.state("ReleaseRequestErrorRateTooHigh") is state
+    assert operation.state("DeploymentAlarm") is state
+    assert operation.state("RequestErrorRateTooHigh") is State.OK
+
+
 @pytest.mark.parametrize(("served", "refused", "state"), [(20, 1, State.OK), (20, 2, State.ALARM), (9000, 9, State.OK)])
 def test_refused_calls_are_a_rate_of_all_calls(operation, calls, served, refused, state):
     operation.passes(5, lambda: calls("connect", served, throttles=refused))

@@ -151,12 +151,13 @@ def test_it_cannot_widen_itself_the_workflows_role_or_the_boundary(whole):
         assert any(fnmatch.fnmatchcase(made_as, pattern) for pattern in held), name
 
 
-def test_it_hands_roles_to_three_services_only(whole):
+def test_it_hands_roles_to_four_services_only(whole):
     (passing,) = [each for each in execution(whole) if "iam:PassRole" in actions(each)]
     assert set(passing["Condition"]["StringEquals"]["iam:PassedToService"]) == {
         "lambda.amazonaws.com",
         "apigateway.amazonaws.com",
         "vpc-flow-logs.amazonaws.com",
+        "codedeploy.amazonaws.com",
     }
 
 
@@ -203,9 +204,44 @@ def test_a_workflow_changes_this_stack_as_the_execution_role_and_no_other_way(wh
                 "cloudformation:RoleArn": "${ExecutionRole.Arn}"
             }
     services = {action.split(":")[0] for each in model.of_role(whole, "DeployRole") for action in actions(each)}
-    assert services == {"s3", "cloudformation", "iam", "lambda", "cloudwatch"}
+    assert services == {"s3", "cloudformation", "iam", "lambda", "codedeploy", "cloudwatch", "sns", "sqs", "kms"}
 
 
-def test_a_workflows_policy_names_every_resource(whole):
-    for each in model.of_role(whole, "DeployRole"):
-        assert "*" not in listed(each["Resource"]), each
+def test_a_workflows_policy_names_every_resource_that_there_is(whole):
+    """For some actions of CodeDeploy and of drift detection AWS has none."""
+    everywhere = [
+        action
+        for each in model.of_role(whole, "DeployRole")
+        if "*" in listed(each["Resource"])
+        for action in actions(each)
+    ]
+    assert [action for action in everywhere if model.kinds_of(action)] == []
+
+
+def granted(resources: Resources, action: str) -> list[str]:
+    """On what a workflow may do something, by ARN without its beginning."""
+    of_it = [each for each in model.of_role(resources, "DeployRole") if action in actions(each)]
+    return [model.text(name).split(":", 5)[-1] for each in of_it for name in listed(each["Resource"])]
+
+
+def test_a_workflow_deletes_versions_and_never_a_function(whole, assembled):
+    """A version's ARN has one colon more."""
+    assert granted(whole, "lambda:DeleteFunction") == [f"function:{assembled.parameters['NamePrefix']}*:*"]
+
+
+def test_a_workflow_writes_the_records_of_its_own_stage_and_reads_all(whole, stage):
+    def of_records(action: str) -> list[str]:
+        return [name for name in granted(whole, action) if "/stages/" in name]
+
+    assert [name.partition("/")[2] for name in of_records("s3:PutObject")] == [f"stages/{stage}/*"]
+    assert [name.partition("/")[2] for name in of_records("s3:GetObject")] == ["stages/*"]
+
+
+def test_a_workflow_may_move_aliases_stop_shifts_and_try_a_stage_out(whole):
+    held = {action for each in model.of_role(whole, "DeployRole") for action in actions(each)}
+    back = {"lambda:UpdateAlias", "lambda:GetAlias", "lambda:ListVersionsByFunction"}
+    shift = {"codedeploy:ListDeployments", "codedeploy:GetDeployment", "codedeploy:StopDeployment"}
+    watch = {"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory", "cloudformation:DetectStackDrift"}
+    smoke = {"sns:Publish", "sqs:SendMessage", "kms:GenerateDataKey"}
+    assert back | shift | watch | smoke <= held
+    assert "lambda:InvokeFunction" not in held

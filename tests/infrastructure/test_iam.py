@@ -36,6 +36,9 @@ EVERYWHERE = {
     "xray:PutTelemetryRecords": "X-Ray has no resource for its daemon's health",
     "ec2:DescribeNetworkInterfaces": "EC2 limits nothing that describes",
     "ec2:DescribeSubnets": "EC2 limits nothing that describes",
+    "codedeploy:BatchGetDeploymentTargets": "CodeDeploy has no resource for targets",
+    "codedeploy:ListDeploymentTargets": "CodeDeploy has no resource for targets",
+    "codedeploy:PutLifecycleEventHookExecutionStatus": "CodeDeploy has no resource for the call of a hook",
 }
 
 
@@ -211,6 +214,7 @@ TRUSTED = {
     "lambda.amazonaws.com": "functions",
     "apigateway.amazonaws.com": "writes access logs",
     "vpc-flow-logs.amazonaws.com": "writes flow logs",
+    "codedeploy.amazonaws.com": "moves aliases",
 }
 
 

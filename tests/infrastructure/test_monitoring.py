@@ -70,6 +70,8 @@ def existing(resources: Resources, stage: str) -> Any:
                 return model.named(resources, kind, "StageName")
             case "AWS/Lambda", "Resource":
                 return [f"{use.dimensions['FunctionName']}:{alias}" for alias in aliases(resources, use)]
+            case "AWS/Lambda", "ExecutedVersion":
+                return [{"Ref": f"{version}.Version"} for version in versions(resources, use)]
             case "AWS/CloudFront", "Region":
                 return ["Global"]
             case "AWS/WAFV2", "Region":  # CloudFront's web ACLs report without one
@@ -80,12 +82,20 @@ def existing(resources: Resources, stage: str) -> Any:
 
 
 def aliases(resources: Resources, use: Use) -> list[str]:
+    return [alias["Name"] for alias in of_its_function(resources, use, "AWS::Lambda::Alias").values()]
+
+
+def versions(resources: Resources, use: Use) -> list[str]:
+    return list(of_its_function(resources, use, "AWS::Lambda::Version"))
+
+
+def of_its_function(resources: Resources, use: Use, kind: str) -> Resources:
     names = {name: each["FunctionName"] for name, each in of_type(resources, "AWS::Lambda::Function").items()}
-    return [
-        alias["Name"]
-        for alias in of_type(resources, "AWS::Lambda::Alias").values()
-        if names[alias["FunctionName"]["Ref"]] == use.dimensions["FunctionName"]
-    ]
+    return {
+        name: each
+        for name, each in of_type(resources, kind).items()
+        if names[each["FunctionName"]["Ref"]] == use.dimensions["FunctionName"]
+    }
 
 
 def test_calls_are_counted_at_the_alias_that_they_go_through(monitored, uses):

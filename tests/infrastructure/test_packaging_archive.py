@@ -9,10 +9,12 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts import package as command
+from scripts.deployment.release import read_folder
 from scripts.packaging import wheels as wheels_module
 from scripts.packaging.archive import COMPILED, Archive, build_archive, is_unused, source_files
 from scripts.packaging.assemble import PROJECT
@@ -195,34 +197,55 @@ def test_of_two_runs_at_once_the_slower_takes_the_wheels_of_the_quicker(tmp_path
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the command wrote for production."""
+    """The folder that the command wrote, a release for two stages."""
     folder = tmp_path_factory.mktemp("out")
-    assert command.main(["--stage", "production", "--out", str(folder), "--target", "local", "--json"]) == 0
+    stages = ["--stage", "staging", "--stage", "production"]
+    assert command.main([*stages, "--out", str(folder), "--target", "local", "--version", "v1", "--json"]) == 0
     return folder
 
 
+@pytest.fixture(scope="module")
+def release(written: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((written / "release.json").read_text())
+    return document
+
+
 def test_the_command_writes_what_a_deployment_needs(written):
-    expected = {"template.json", "deployment.zip", "parameters.json", "manifest.json"}
-    assert {path.name for path in written.iterdir()} == expected
-    assert json.loads((written / "parameters.json").read_text())["Stage"] == "production"
+    assert {path.name for path in written.iterdir()} == {"release.json", "deployment.zip", "staging", "production"}
+    assert {path.name for path in (written / "production").iterdir()} == {"template.json", "parameters.json"}
+    assert json.loads((written / "production" / "parameters.json").read_text())["Stage"] == "production"
 
 
 def test_the_same_sources_give_the_same_zip(written, archives):
     assert (written / "deployment.zip").read_bytes() == archives["local"].path.read_bytes()
 
 
-def test_the_manifest_names_the_files_that_were_written(written):
-    manifest = json.loads((written / "manifest.json").read_text())
-    for part, name in (("zip", "deployment.zip"), ("template", "template.json")):
-        assert manifest[part]["sha256"] == hashlib.sha256((written / name).read_bytes()).hexdigest()
-    assert manifest["template"]["limits"]["resources"]["limit"] == 500
+def test_the_release_names_the_files_that_were_written(written, release):
+    assert release["zip"]["sha256"] == hashlib.sha256((written / "deployment.zip").read_bytes()).hexdigest()
+    for stage in ("staging", "production"):
+        template = release["stages"][stage]["template"]
+        assert template["sha256"] == hashlib.sha256((written / stage / "template.json").read_bytes()).hexdigest()
+        assert template["limits"]["resources"]["limit"] == 500
+    assert read_folder(written).version == "v1"
 
 
-def test_the_template_asks_for_the_zip_beside_it(written):
-    manifest = json.loads((written / "manifest.json").read_text())
-    template = json.loads((written / "template.json").read_text())
+def test_the_release_carries_the_line_of_its_database(release):
+    """So that it can be told later whether its code works with a newer schema."""
+    assert [each["revision"] for each in release["schema"]][-1] == release["database_revision"]
+    assert release["stages"]["staging"]["parameters"]["DatabaseRevision"] == release["database_revision"]
+
+
+def test_the_version_is_in_no_template(written):
+    """Else the same sources would not give the same template."""
+    for stage in ("staging", "production"):
+        assert '"v1"' not in (written / stage / "template.json").read_text()
+        assert "Version" not in json.loads((written / stage / "parameters.json").read_text())
+
+
+def test_the_template_asks_for_the_zip_beside_it(written, release):
+    template = json.loads((written / "production" / "template.json").read_text())
     code = template["Resources"]["Process"]["Properties"]["CodeUri"]
-    assert code == {"Bucket": {"Ref": "ArtifactBucket"}, "Key": manifest["zip"]["key"]}
+    assert code == {"Bucket": {"Ref": "ArtifactBucket"}, "Key": release["zip"]["key"]}
 
 
 def test_the_command_explains_a_resource(capsys):
@@ -247,5 +270,5 @@ def test_a_refused_template_leaves_the_folder_as_it_was(tmp_path):
     (broken / "cfn").unlink()
     (broken / "cfn").mkdir()
     with pytest.raises(PackagingError, match="there is no such file"):
-        package("dev", target="local", out=tmp_path / "out", say=silent, project=broken)
+        package(["dev"], target="local", out=tmp_path / "out", say=silent, project=broken)
     assert not (tmp_path / "out").exists()

@@ -23,6 +23,7 @@ SESSION = botocore.session.get_session()
 HELPERS = ("lines", "metric", "ours", "redis", "queue", "depth")
 # Of the command line itself, on top of the API.
 OF_THE_CLI = {"query", "output", "region", "endpoint-url", "cli-binary-format"}
+OF_THE_API = {"deploy": "codedeploy"}  # where the command line's name of a service is another
 TAIL = {"since", "format", "filter-pattern"}  # `aws logs tail` is no operation of the API
 
 
@@ -73,8 +74,9 @@ def test_a_pages_commands_exist(page):
         if (service, operation) == ("logs", "tail"):
             assert options <= TAIL, rest
             continue
-        assert service in SESSION.get_available_services(), service
-        model = SESSION.get_service_model(service)
+        api = OF_THE_API.get(service, service)
+        assert api in SESSION.get_available_services(), service
+        model = SESSION.get_service_model(api)
         named = {xform_name(name, "-"): name for name in model.operation_names}
         assert operation in named, f"aws {service} {operation}"
         shape = model.operation_model(named[operation]).input_shape

@@ -12,9 +12,13 @@ from scripts.packaging.problems import Problem
 from scripts.packaging.references import Reference, conditions_in, references, resource_names
 from scripts.packaging.schemas import attributes_match, schema_of
 
-_SAM_REFERENCES = {
-    "AWS::Serverless::Function": {"Alias", "Version"},
-    "AWS::Serverless::Api": {"Stage", "Deployment", "DomainName"},
+_SAM_REFERENCES = {  # what SAM makes of a resource and lets a template name after it
+    "AWS::Serverless::Function": {"Alias": "AWS::Lambda::Alias", "Version": "AWS::Lambda::Version"},
+    "AWS::Serverless::Api": {
+        "Stage": "AWS::ApiGateway::Stage",
+        "Deployment": "AWS::ApiGateway::Deployment",
+        "DomainName": "AWS::ApiGateway::DomainName",
+    },
 }
 _PSEUDO = {
     f"AWS::{name}"
@@ -106,8 +110,11 @@ def _attribute_fault(resources: Mapping[str, Any], reference: Reference) -> str 
     kind = resources[name]["Type"]
     if attribute is None or attributes_match(kind, attribute):
         return None
-    if reference.by == "Fn::Sub" and attribute in _SAM_REFERENCES.get(kind, ()):
+    made, _, inner = attribute.partition(".")
+    if reference.by == "Fn::Sub" and made in _SAM_REFERENCES.get(kind, ()) and not inner:
         return None
+    if made in _SAM_REFERENCES.get(kind, ()) and attributes_match(_SAM_REFERENCES[kind][made], inner):
+        return None  # Fn.Version.Version
     if schema_of(kind) is None:
         return None  # told where the type is written
     return f"asks {name} for {attribute}, which an {kind} does not have"

@@ -25,3 +25,22 @@ def test_a_sweep_takes_what_was_lost_and_announces_ends(invoke):
     invoke.rig.clock.forward(hours=2)
     assert invoke("sweep", event("scheduled")) == {"overdue": 0, "ending": 1}
     assert [update["value"] for update in invoke.rig.jobs.updates("c")] == ["101"]
+
+
+def test_a_rehearsed_poll_asks_no_source_and_publishes_to_no_client(invoke):
+    answer = invoke("poll", event("scheduled", detail={"rehearsal": True}))
+    assert (answer["rehearsal"], answer["published"]) == (True, 1)
+    assert [topic for topic, _ in invoke.container.publisher.figures("")] == ["feed:smoke:poll"]
+    assert invoke.container.source.kinds == set()
+    assert invoke.container.feeds.acquire("the next run", 55)  # the lease is free
+
+
+def test_a_rehearsed_sweep_looks_and_does_nothing(invoke):
+    invoke.rig.connect()
+    invoke.rig.ask("subscribe", topics=["price:ethereum"], rate="5s")
+    invoke.rig.see("price:ethereum", "100", "101")
+    invoke.rig.clock.forward(hours=1)
+    answer = invoke("sweep", event("scheduled", detail={"rehearsal": True}))
+    assert answer["rehearsal"] is True
+    assert answer["overdue"] == 1
+    assert invoke.rig.jobs.updates("c") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -59,10 +60,10 @@ async def test_only_the_published_value_counts_as_its_update(frame: dict[str, st
         smoke = smoke_of(server, within_s=0.5)
         smoke._socket = await smoke._dial(smoke._target.ws_url)
         if arrives:
-            assert "offset 7" in await smoke._arrived(observation)
+            assert "offset 7" in await smoke._arrived(observation, time.monotonic())
         else:
             with pytest.raises(SmokeError, match="no update"):
-                await smoke._arrived(observation)
+                await smoke._arrived(observation, time.monotonic())
         await smoke._socket.close()
 
 

@@ -1,0 +1,36 @@
+"""Which metrics the account has data of: what functions log, and some of what AWS's own services measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# By namespace; those of namespaces that are not AWS's are what functions log.
+OF_AWS: Mapping[str, frozenset[str]] = {
+    "AWS/Lambda": frozenset({"Duration", "Errors", "Invocations", "Throttles"}),
+    "AWS/SQS": frozenset(
+        {
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+        }
+    ),
+}
+
+
+def is_measured(alarm: Mapping[str, Any]) -> bool:
+    """Whether any metric of an alarm, as DescribeAlarms shows it, may have data here."""
+    return any(_has_data(namespace, name) for namespace, name in _metrics(alarm))
+
+
+def _has_data(namespace: str, name: str) -> bool:
+    return not namespace.startswith("AWS/") or name in OF_AWS.get(namespace, ())
+
+
+def _metrics(alarm: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "MetricName" in alarm:
+        yield str(alarm["Namespace"]), str(alarm["MetricName"])
+    for query in alarm.get("Metrics", ()):
+        if "MetricStat" in query:
+            metric = query["MetricStat"]["Metric"]
+            yield str(metric["Namespace"]), str(metric["MetricName"])

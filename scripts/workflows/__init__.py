@@ -1,0 +1,1 @@
+"""The workflows of .github, run on this machine by act, with small stand-ins for what GitHub does around them."""

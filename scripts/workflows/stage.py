@@ -1,0 +1,139 @@
+"""What a person does with a stage beside the workflows: deploy it first, load it, look what serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from scripts.deployment.stack import Stack
+
+STAGES = ("staging", "production")
+LOAD_END_S = 900.0
+
+
+class CommandError(RuntimeError):
+    """A command ended badly; the text has its last words."""
+
+
+class Person:
+    """Somebody with credentials of the account, in a clone of the repository."""
+
+    def __init__(self, work: Path, env: Mapping[str, str], bucket: str) -> None:
+        self.work = work
+        self.env = {**os.environ, **env, "ARTIFACT_BUCKET": bucket}
+        self._session = boto3.Session(
+            env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"]
+        )
+        self._endpoint = env["AWS_ENDPOINT_URL"]
+
+    def client(self, service: str) -> Any:
+        variable = f"AWS_ENDPOINT_URL_{service.upper()}"
+        return self._session.client(service, endpoint_url=self.env.get(variable, self._endpoint))
+
+    def run(self, module: str, *words: str) -> str:
+        """A command of the project; returns what it prints. Raises CommandError."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=self.work,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = "\n".join([*done.stdout.splitlines()[-30:], *done.stderr.splitlines()[-30:]])
+            raise CommandError(f"{module} {' '.join(words)} ended with {done.returncode}:\n{said}")
+        return done.stdout
+
+    def outputs(self, stage: str) -> dict[str, str]:
+        state = Stack(self.client("cloudformation"), f"defi-stream-{stage}").state()
+        return dict(state.outputs) if state else {}
+
+    def deploy_role(self, stage: str) -> str:
+        """ARN of the role that the stage's workflows take."""
+        return str(self.client("iam").get_role(RoleName=self.held(stage, "DeployRole"))["Role"]["Arn"])
+
+    def held(self, stage: str, logical_id: str) -> str:
+        """Physical id of a resource of the stage. Raises CommandError if there is none."""
+        resources = Stack(self.client("cloudformation"), f"defi-stream-{stage}").resources()
+        for one in resources:
+            if one.logical_id == logical_id:
+                return one.physical_id
+        raise CommandError(f"{stage} has no {logical_id}")
+
+    def records(self, stage: str) -> list[dict[str, Any]]:
+        """Of every deployment, the newest first."""
+        told: dict[str, Any] = json.loads(self.run("scripts.releases", stage, "--json"))
+        return list(told["records"])
+
+    def current(self, stage: str) -> str | None:
+        told: dict[str, Any] = json.loads(self.run("scripts.releases", stage, "--json"))
+        return told["current"]
+
+    def aliases(self, stage: str) -> dict[str, str]:
+        """Version of each function that ``live`` points to. Raises AssertionError while one is shared between two."""
+        functions = self.client("lambda")
+        found = {}
+        for page in functions.get_paginator("list_functions").paginate():
+            for function in page["Functions"]:
+                name = function["FunctionName"]
+                if not name.startswith(f"defi-stream-{stage}-"):
+                    continue
+                for alias in functions.list_aliases(FunctionName=name)["Aliases"]:
+                    if alias.get("RoutingConfig", {}).get("AdditionalVersionWeights"):
+                        raise AssertionError(f"{name}:{alias['Name']} is still shared between two versions")
+                    found[name] = alias["FunctionVersion"]
+        return found
+
+    def key(self, stage: str) -> str:
+        """An API key with room for a load test."""
+        table = self.outputs(stage)["KeysTable"]
+        words = ["--table", table, "issue", "--tier", "enterprise", "--name", "load test", "--json"]
+        return str(json.loads(self.run("scripts.keys", *words))["key"])
+
+    @contextmanager
+    def under_load(self, stage: str, key: str, folder: Path, *, users: int, seconds: int) -> Iterator[LoadTest]:
+        """A load test of the stage beside what the block does."""
+        words = ["--users", str(users), "--duration", f"{seconds}s", "--directory", str(folder), "--json"]
+        words += ["--changes", "5", "--topics", "20", "--settle", "5s"]
+        with (folder.parent / f"{folder.name}.log").open("w") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "scripts.load_stage", stage, *words],
+                cwd=self.work,
+                env={**self.env, "LOAD_TEST_KEY": key},
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
+        try:
+            yield LoadTest(process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(30)
+
+
+class LoadTest:
+    """A load test that goes on beside us."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def is_over(self) -> bool:
+        return self._process.poll() is not None
+
+    def result(self) -> dict[str, Any]:
+        """Wait for its end. Raises CommandError if it had nothing to load."""
+        told, _ = self._process.communicate(timeout=LOAD_END_S)
+        if not told.strip():
+            raise CommandError(f"the load test ended with {self._process.returncode} and told nothing")
+        result: dict[str, Any] = json.loads(told)
+        return result
