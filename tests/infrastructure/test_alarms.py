@@ -13,7 +13,7 @@ from tests.infrastructure.kinds import listed, of_type, resources_with
 from tests.infrastructure.monitoring_model import ALARM, BUDGET, COMPOSITE, EVERYTHING
 
 TOPICS = {"P1": "CriticalAlarmsTopic", "P2": "MajorAlarmsTopic", "P3": "MinorAlarmsTopic"}
-SOURCE = (PROJECT / "cfn" / "alarms.yaml").read_text()
+SOURCE = "".join(path.read_text() for path in sorted((PROJECT / "cfn").glob("alarms*.yaml")))
 
 
 # --- limits ---
