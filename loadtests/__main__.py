@@ -26,7 +26,8 @@ a minute is a few seconds of the run, and the report says so. On AWS (--stack) C
 the run's window are read.
 
 exit code: 0 if it passed; 1 if an alarm fired, an update was lost or more than 1 % of the requests failed, with the
-reasons on the standard error; 2 if there was nothing to put under load.
+reasons on the standard error; 2 if there was nothing to put under load, or nothing to judge it by; 130 if
+it was interrupted.
 
 examples:
   python -m loadtests                                         100 users for 60 s on this machine
@@ -48,7 +49,11 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--users", type=_count, default=100, help="users at full load (default: 100)")
     load.add_argument("--duration", type=duration, default=60.0, help="time at full load, like 60s, 10m, 2h (60s)")
     load.add_argument("--shape", choices=SHAPES, default="steady", help=_shapes())
-    load.add_argument("--spawn-rate", type=float, help="users that come a second (default: a twentieth of them)")
+    load.add_argument(
+        "--spawn-rate",
+        type=float,
+        help="users that come a second (default: 1/20 of them, 1/2 in a spike)",
+    )
     load.add_argument("--seed", type=int, default=1, help="of the moves and of what users choose (default: 1)")
     load.add_argument("--changes", type=float, default=20.0, help="made-up changes a second (default: 20)")
     load.add_argument("--topics", type=_count, default=100, help="made-up topics (default: 100)")
@@ -114,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TargetError as error:
         print(f"loadtests: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("loadtests: interrupted, nothing was judged", file=sys.stderr)
+        return 130
     print(json.dumps(told) if options.json else (options.directory / "summary.md").read_text())
     for reason in told["reasons"]:
         print(f"loadtests: {reason}", file=sys.stderr)

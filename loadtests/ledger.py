@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -60,6 +61,7 @@ class Ledger:
 
     def __init__(self, fire: Fire, delays: Delays) -> None:
         self.counts: Counter[str] = Counter()
+        self.losses: Counter[str] = Counter()  # by reason
         self.heard_at = time.monotonic()  # when the last live update came
         self._fire = fire
         self._delays = delays
@@ -67,6 +69,10 @@ class Ledger:
     def count(self, name: str, number: int = 1) -> None:
         if number:
             self.counts[name] += number
+
+    def lost(self, reason: str) -> None:
+        """A topic of which something was given up. Offsets are left out of the reason, so that reasons stay few."""
+        self.losses[re.sub(r"\d+", "N", reason)] += 1
 
     def row(self, kind: str, name: str, started: float, *, error: Exception | None = None, size_bytes: int = 0) -> None:
         """One request that began at ``started`` (``time.monotonic()``) and has ended, well or not."""

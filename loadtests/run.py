@@ -7,27 +7,27 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 
 from loadtests import target
 from loadtests.alarms import check_measured, client_points, latency_alarms, service_points
 from loadtests.clock import Clock, fitting_minute_s
 from loadtests.orders import Orders, Publish
-from loadtests.shapes import SHAPES
-from loadtests.stage_alarms import check_stage
+from loadtests.shapes import SHAPES, usual_spawn_rate
+from loadtests.stage_alarms import StageAlarms
 from loadtests.summary import summary
 from loadtests.verdict import AlarmCheck, failures
+from localcloud.cloudwatch.alarms import MetricAlarm
 from localcloud.durations import spoken
+from localcloud.environment import STAGE
 
 ALARMS = target.ROOT / "cfn" / "alarms.yaml"
-SLOWEST_SPAWN = 5.0
 MEASURED_BY_CLIENTS = frozenset({"PublishedToSent"})
 CLIENTS, SERVICE = "the clients", "the handlers' metrics"
 
@@ -36,6 +36,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Run it, write the reports, and tell everything. Raises TargetError if there is nothing to put under load."""
     directory: Path = options.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
+    # What judges is looked for before the load: who learns of its lack afterwards has waited for nothing.
+    alarms = latency_alarms(options.template or ALARMS, options.stage or STAGE)
+    cloudwatch = StageAlarms(options.stack, options.region) if options.url else None
     say("starting the laptop cloud" if options.url is None else f"against {options.url}")
     with _target(options, directory) as at:
         orders = _orders(options, at, directory)
@@ -44,7 +47,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     began, ended = (datetime.fromtimestamp(result[name], UTC) for name in ("began", "ended"))
     minute_s = options.minute or float(fitting_minute_s((ended - began).total_seconds()))
     clock = Clock(began, minute_s)
-    checks = _checks(options, at, clock, ended, directory)
+    checks = [*_checked_here(alarms, at, clock, ended, directory)]
+    if cloudwatch is not None:
+        say(f"giving CloudWatch {spoken(options.settle)} to evaluate what it was sent")
+        time.sleep(options.settle)
+        checks = cloudwatch.checks(began, ended + timedelta(seconds=options.settle)) + checks
     reasons = failures(result, checks)
     told = {
         "passed": not reasons,
@@ -54,7 +61,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "alarm_note": _note(clock, ended, stack=options.stack),
         "push_delay": _percentiles(directory / "push-delays.jsonl", began, ended),
         **_setting(options, orders, at),
-        **{name: result[name] for name in ("rows", "errors", "faults", "counts", "client_cpu")},
+        **{name: result[name] for name in ("rows", "errors", "faults", "counts", "losses", "client_cpu")},
         "window": {"began": f"{began:%Y-%m-%d %H:%M:%S}", "ended": f"{ended:%H:%M:%S}"},
         "machine_load": os.getloadavg()[0],
         "cores": os.cpu_count(),
@@ -89,8 +96,10 @@ def _keys(given: list[str]) -> list[str]:
     """Keys as they are, and those of the files named with ``@``."""
     keys: list[str] = []
     for entry in given:
-        lines = Path(entry[1:]).read_text().split() if entry.startswith("@") else [entry]
-        keys += lines
+        try:
+            keys += Path(entry[1:]).read_text().split() if entry.startswith("@") else [entry]
+        except OSError as error:
+            raise target.TargetError(f"no keys from {entry}: {error.strerror}") from error
     return keys
 
 
@@ -103,7 +112,7 @@ def _orders(options: argparse.Namespace, at: target.Target, directory: Path) -> 
         directory=str(directory),
         shape=options.shape,
         users=options.users,
-        spawn_rate=options.spawn_rate or max(SLOWEST_SPAWN, options.users / 20),
+        spawn_rate=options.spawn_rate or usual_spawn_rate(options.shape, options.users),
         duration_s=options.duration,
         topics=options.topics,
         seed=options.seed,
@@ -112,22 +121,14 @@ def _orders(options: argparse.Namespace, at: target.Target, directory: Path) -> 
     )
 
 
-def _checks(
-    options: argparse.Namespace, at: target.Target, clock: Clock, ended: datetime, directory: Path
-) -> list[AlarmCheck]:
-    alarms = latency_alarms(options.template or ALARMS, at.stage)
-    points = client_points(directory / "push-delays.jsonl")
-    checks = check_measured(alarms, CLIENTS, points, clock, ended, measures=MEASURED_BY_CLIENTS)
+def _checked_here(
+    alarms: Sequence[MetricAlarm], at: target.Target, clock: Clock, ended: datetime, directory: Path
+) -> Iterator[AlarmCheck]:
+    """What the alarms make of what was measured on this machine."""
     if at.log is not None:
-        return check_measured(alarms, SERVICE, service_points(at.log), clock, ended) + checks
-    say(f"giving CloudWatch {spoken(options.settle)} to evaluate what it was sent")
-    time.sleep(options.settle)
-    session = boto3.Session(region_name=options.region)
-    until = ended + timedelta(seconds=options.settle)
-    stage = check_stage(
-        session.client("cloudwatch"), session.client("cloudformation"), options.stack, clock.began, until
-    )
-    return stage + checks
+        yield from check_measured(alarms, SERVICE, service_points(at.log), clock, ended)
+    points = client_points(directory / "push-delays.jsonl")
+    yield from check_measured(alarms, CLIENTS, points, clock, ended, measures=MEASURED_BY_CLIENTS)
 
 
 def _setting(options: argparse.Namespace, orders: Orders, at: target.Target) -> dict[str, Any]:

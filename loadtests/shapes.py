@@ -14,6 +14,13 @@ SHAPES = {
 SPIKE_BASE = 0.2
 RAMP_STEPS = 10
 STORMS_AT = (1 / 3, 2 / 3)
+COMING_S = {"spike": 2.0}  # in which all users come; 20 s in the other shapes
+SLOWEST_SPAWN = 5.0
+
+
+def usual_spawn_rate(shape: str, users: int) -> float:
+    """Users a second where none is given: a spike that comes slowly is none."""
+    return max(SLOWEST_SPAWN, users / COMING_S.get(shape, 20.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
 from loadtests.alarms import LATENCIES
+from loadtests.target import TargetError
 from loadtests.verdict import AlarmCheck
 
 SOURCE = "CloudWatch"
 _NAMES_MAX = 100  # of one DescribeAlarms
+
+
+class StageAlarms:
+    """A stack's latency alarms, which can be read: TargetError if they cannot, or if there is none."""
+
+    def __init__(self, stack: str, region: str) -> None:
+        self._stack = stack
+        session = boto3.Session(region_name=region)
+        self._cloudwatch, self._cloudformation = session.client("cloudwatch"), session.client("cloudformation")
+        now = datetime.now(UTC)
+        if not self.checks(now, now):
+            raise TargetError(f"the stack {stack} has no latency alarm")
+
+    def checks(self, began: datetime, ended: datetime) -> list[AlarmCheck]:
+        """As check_stage. Raises TargetError if AWS does not answer."""
+        try:
+            return check_stage(self._cloudwatch, self._cloudformation, self._stack, began, ended)
+        except (BotoCoreError, ClientError) as error:
+            raise TargetError(f"the alarms of the stack {self._stack} cannot be read: {error}") from error
 
 
 def check_stage(cloudwatch: Any, cloudformation: Any, stack: str, began: datetime, ended: datetime) -> list[AlarmCheck]:

@@ -51,6 +51,7 @@ class Swarm:
         self.headers = orders.headers
         self.topics: list[str] = []
         self.storms = 0
+        self.users: dict[str, int] = {}  # of each class when the load was over
         self.loading, self.auditing, self.over = True, False, False  # loading: users do what users do
         self.began = self.ended = 0.0  # of the load that counts, in Unix time
         self._url = orders.url
@@ -147,6 +148,7 @@ def direct(swarm: Swarm, runner: Any, publisher: Publisher | None, say: Callable
             swarm.storms += 1
         gevent.sleep(0.1)
     swarm.ended = time.time()
+    swarm.users = dict(runner.user_classes_count)
     swarm.loading = False
     if publisher is not None:
         publisher.stop()
@@ -201,6 +203,7 @@ def figures(environment: Environment, swarm: Swarm) -> dict[str, Any]:
         "errors": errors,
         "faults": faults,
         "counts": dict(swarm.ledger.counts),
+        "losses": dict(swarm.ledger.losses),
     }
 
 
@@ -241,6 +244,7 @@ def run(orders: Orders, say: Callable[[str], None]) -> dict[str, Any]:
         runner.shape_greenlet.join()
         cpu = (time.process_time() - cpu_began) / (time.time() - began)
         result = figures(environment, swarm)
+        runner.final_user_classes_count = swarm.users  # not those of the end, when most have left
         (directory / "report.html").write_text(get_html_report(environment, show_download_link=False))
         runner.quit()
         delays.flush()
@@ -263,4 +267,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # whoever started this process says so

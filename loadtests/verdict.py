@@ -49,7 +49,7 @@ def failures(result: dict[str, Any], checks: Sequence[AlarmCheck]) -> list[str]:
     if not counts.get("updates"):
         reasons.append("not one update was pushed")
     if counts.get("lost"):
-        reasons.append(f"{counts['lost']} updates or topics were lost for good")
+        reasons.append(f"{counts['lost']} updates or topics were lost for good{_because(result['losses'])}")
     if counts.get("missed"):
         reasons.append(f"{counts['missed']} updates or topics came only when they were asked for")
     if counts.get("unaudited"):
@@ -58,6 +58,11 @@ def failures(result: dict[str, Any], checks: Sequence[AlarmCheck]) -> list[str]:
         reasons.append(f"{rate:.2%} of the requests failed; at most {ERRORS_MAX:.0%} may")
     reasons += [f"the load test itself failed: {fault.strip().splitlines()[-1]}" for fault in result["faults"]]
     return reasons
+
+
+def _because(losses: dict[str, int]) -> str:
+    told = "; ".join(f"{count} x {reason}" for reason, count in sorted(losses.items()))
+    return f": {told}" if told else ""
 
 
 def _why(check: AlarmCheck) -> str:

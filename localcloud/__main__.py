@@ -14,13 +14,14 @@ import psutil
 import uvloop
 
 from chalicelib.errors import DefiStreamError
-from localcloud.cloud import LocalCloud, Options
+from localcloud.cloud import LocalCloud
 from localcloud.durations import duration
 from localcloud.feed.__main__ import recorded_moment
 from localcloud.feed.tape import DEFAULT_START
 from localcloud.gateway.server import PortTakenError
 from localcloud.gateway.throttle import GatewayLimits
 from localcloud.ministack import REGION
+from localcloud.options import Options
 from localcloud.terminal import Terminal, banner
 from localcloud.xray.__main__ import DEFAULT_PORT as XRAY_PORT
 from localcloud.xray.rules import CHOICES

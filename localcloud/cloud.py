@@ -9,8 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import urlopen
@@ -21,14 +19,14 @@ import chalicelib
 from chalicelib.settings import from_env
 from localcloud.environment import STAGE, function_environment
 from localcloud.feed.process import FeedProcess
-from localcloud.feed.tape import DEFAULT_START
 from localcloud.functions import FunctionSpec, read_functions
 from localcloud.gateway.server import Gateway
-from localcloud.gateway.throttle import GatewayLimits
+from localcloud.gateway.site import vendored_files
 from localcloud.holdings import UNNAMED, holdings
 from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY, Ministack
 from localcloud.monitor import Monitor
 from localcloud.observability import Observability, Watched
+from localcloud.options import Options
 from localcloud.pollers import Pollers
 from localcloud.processes import free_port
 from localcloud.runtime import Invocation, Runtime
@@ -51,40 +49,6 @@ RARE = frozenset({"chalicelib.adapters.postgres"})
 TRACER = "aws_xray_sdk.core"  # loaded once for all workers where invocations are traced: it takes 200 ms
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What can be chosen. A port of 0 is any free one; ``feed`` is "recorded", "live" or "none".
-
-    ``tracing`` is one of xray.rules.CHOICES. Where ``xray_port`` is taken, another is.
-    """
-
-    port: int = 0
-    management_port: int = 0
-    redis_port: int = 0
-    postgres_port: int = 0
-    aws_port: int = 0
-    feed_port: int = 0
-    xray_port: int = 0
-    tracing: str = "template"
-    feed: str = "recorded"
-    speed: float = 3600.0
-    begins: datetime = DEFAULT_START
-    poll_s: float | None = None
-    workers: Mapping[str, int] = field(default_factory=dict)
-    timeouts_s: Mapping[str, float] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict)
-    limits: GatewayLimits = field(default_factory=GatewayLimits)
-    inject_latency_s: float = 0.0
-    on_log: Callable[[str, str], None] | None = None
-    record_calls: Path | None = None
-
-    @property
-    def poll_period_s(self) -> float:
-        """The live API changes once a minute at most; a tape that runs fast is worth looking at more often."""
-        return self.poll_s or (60.0 if self.feed == "live" else 2.0)
 
 
 class LocalCloud:
@@ -254,7 +218,7 @@ class LocalCloud:
             # What Chalice has API Gateway answer to a preflight, for a route with cors=True: all of ours.
             cors={route.split(" ")[1]: CORSConfig().get_access_control_headers() for route in routes},
             web_root=PROJECT / "web",
-            vendor=vendor(),
+            vendor=vendored_files(),
         )
 
     async def _run(self, name: str, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
@@ -302,11 +266,3 @@ async def cancelled(task: asyncio.Task[None]) -> None:
 
 def _modules() -> list[str]:
     return [module.name for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib.")]
-
-
-def vendor() -> dict[str, Path]:
-    """The page's third-party files, from the package that carries them."""
-    import uplot
-
-    static = Path(uplot.__file__).parent / "static"
-    return {name: static / name for name in ("uPlot.iife.js", "uPlot.min.css")}

@@ -101,13 +101,13 @@ def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
     lines = [
         "",
         f"  Page       {page}{f'&tab={tab}' if tab else ''}",
+        f"  Console    {cloud.console_url}   (dashboards, alarms, traces, logs)",
         f"  WebSocket  {cloud.ws_url}   (header x-api-key: {cloud.key})",
         f"  REST       {cloud.url}/v1/health",
         f"  AWS APIs   {cloud.aws.url}",
         f"  Redis      {cloud.redis.url}",
         f"  PostgreSQL {cloud.postgres.url}",
-        f"  Console    {cloud.console_url}",
-        f"  Traces     python -m localcloud.xray journey --port {cloud.xray.port}",
+        f"  Traces     {_python()} -m localcloud.xray journey --port {cloud.xray.port}",
         "",
         "  Another key:",
         f"  {key_command(cloud.aws.url, cloud.outputs['KeysTable'])}",
@@ -120,9 +120,13 @@ def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
 
 def key_command(aws_url: str, table: str) -> str:
     """The command that issues a key here, ready to be pasted into another terminal in the project's folder."""
+    return f'{_python()} -m scripts.keys issue --tier pro --name "my key" --endpoint-url {aws_url} --table {table}'
+
+
+def _python() -> Path:
+    """This Python as it is called from the project's folder."""
     python = Path(sys.executable)
-    shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
-    return f'{shown} -m scripts.keys issue --tier pro --name "my key" --endpoint-url {aws_url} --table {table}'
+    return python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
 
 
 def counted(at_start: dict[str, int]) -> str:

@@ -11,16 +11,17 @@ from functools import cached_property
 from chalicelib.adapters.sns import SnsPublisher
 from chalicelib.domain.observations import Observation, observation_id
 from localcloud import cloud
+from localcloud.options import Options
 
 
 class LocalCloud(cloud.LocalCloud):
     """A LocalCloud whose topic can be published to, as any producer may.
 
-    ``feed`` is None, "recorded" or "live"; every other option is one of cloud.Options.
+    ``feed`` is None, "recorded" or "live"; every other option is one of Options.
     """
 
     def __init__(self, *, feed: str | None = None, **options: object) -> None:
-        super().__init__(cloud.Options(feed=feed or "none", **options))  # type: ignore[arg-type]
+        super().__init__(Options(feed=feed or "none", **options))  # type: ignore[arg-type]
 
     async def publish(self, observations: Sequence[Observation]) -> int:
         """Through the real topic: SNS, queue, process, queue, deliver, gateway, socket."""

@@ -19,6 +19,7 @@ _NAMES = (
     "api-key",
     "cookie",
     "credential",
+    "origin-verify",
 )
 
 # Each with a start that is rare in text, so that a line without secrets is passed over quickly.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from localcloud.cloudwatch.errors import CloudWatchError
 from localcloud.cloudwatch.evaluator import AlarmResult, Evaluator
 from localcloud.cloudwatch.queries import DEFAULT_QUOTAS, Quotas
 from localcloud.cloudwatch.store import MetricStore
-from localcloud.cloudwatch.template import load_template, read_alarms
+from localcloud.cloudwatch.template import assumed, load_template, read_alarms
 from localcloud.cloudwatch.verdict import State
 
 _MINUTE = timedelta(minutes=1)
@@ -26,8 +27,15 @@ data points up to 10:04:59: those of the minute that begins at 10:05 are not com
 A recorded data point is a JSON object on a line:
   {"namespace": "DefiStream", "name": "PublishedToSent", "dimensions": {"Stage": "dev"},
    "timestamp": "2026-01-01T00:00:00Z", "values": [12.5, 80]}
+"unit" and "counts" (how often each value occurred) may be there too. Without a unit it is of any unit; a time without
+an offset is UTC.
 
-Where a dimension refers to a resource, its value is the logical id ("Queue"), or "Queue.QueueName" for Fn::GetAtt.
+Where a dimension refers to a resource, its value is the name that the template states; for a resource without one the
+logical id ("Queue"), or "Queue.QueueName" for Fn::GetAtt. A parameter without a default has its first allowed value,
+else its own name. --parameter gives either another.
+
+With --json every alarm has a line every minute: {"alarm": …, "timestamp": …, "state": …, "reason": …}. Without it,
+only changes are told, and at the end the state that each alarm has.
 
 exit codes: 0 evaluated, whatever the states; 2 something given cannot be read or evaluated."""
 
@@ -40,19 +48,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--to is before --from")
     try:
         _evaluate(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CloudWatchError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        return 0
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     store = MetricStore()
-    with options.metrics.open(encoding="utf-8") as lines:
-        recording.load(lines, store)
-    alarms = read_alarms(load_template(options.template), dict(options.parameter))
+    recording.load_file(options.metrics, store)
+    template, given = load_template(*options.template), dict(options.parameter)
+    if lacking := assumed(template, given):
+        told = ", ".join(f"{name}={value}" for name, value in lacking.items())
+        print(f"note: without a value and taken as {told} (--parameter NAME=VALUE gives another)", file=sys.stderr)
+    alarms = read_alarms(template, {**lacking, **given}, only=options.alarm)
+    if not alarms:
+        print("there is no alarm in the template, or no condition of one holds", file=sys.stderr)
     quotas: Quotas = {**DEFAULT_QUOTAS, **dict(options.quota)}
     evaluator = Evaluator(alarms, store, initial=State(options.initial), quotas=quotas)
     for at in _minutes(options.start, options.end):
@@ -118,7 +132,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--template", type=Path, required=True, help="CloudFormation, JSON or YAML")
+    command.add_argument(
+        "--template",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="CloudFormation, JSON or YAML; or the parts of one template, such as cfn/*.yaml",
+    )
     command.add_argument("--metrics", type=Path, required=True, metavar="FILE.jsonl", help="recorded data points")
     command.add_argument("--from", dest="start", type=_moment, required=True, metavar="TIME", help="RFC 3339")
     command.add_argument("--to", dest="end", type=_moment, required=True, metavar="TIME", help="RFC 3339")
@@ -144,6 +165,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAMESPACE/METRIC=NUMBER",
         help="what SERVICE_QUOTA gives, such as AWS/Lambda/ConcurrentExecutions=1000; may be repeated",
+    )
+    command.add_argument(
+        "--alarm",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this alarm, by its name or logical id, and those that it watches; may be repeated",
     )
     command.add_argument("--json", action="store_true", help="a JSON object a line for every alarm and evaluation")
     return parser

@@ -103,6 +103,13 @@ def is_alarm(kind: str) -> bool:
     return kind in (_METRIC, _COMPOSITE)
 
 
+def watched_by(alarm: Alarm) -> tuple[str, ...]:
+    """The names of the alarms that an alarm's state, or whether it acts, depends on."""
+    if isinstance(alarm, MetricAlarm):
+        return ()
+    return alarm.rule.children if alarm.suppressor is None else (*alarm.rule.children, alarm.suppressor)
+
+
 def _metric_alarm(name: str, properties: Properties) -> MetricAlarm:
     _refuse_unsupported(properties)
     queries = _queries(properties["Metrics"]) if "Metrics" in properties else (_single(properties),)
@@ -241,4 +248,4 @@ def _one_of(properties: Properties, key: str, choices: Sequence[str] | Mapping[s
 
 
 def _is_true(value: Any) -> bool:
-    return str(value).lower() == "true"  # a template may write it as text
+    return str(value).lower() in ("true", "yes", "on")  # as a template may write it

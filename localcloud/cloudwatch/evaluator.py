@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 
 from localcloud.cloudwatch import reason
-from localcloud.cloudwatch.alarms import Alarm, CompositeAlarm, MetricAlarm
+from localcloud.cloudwatch.alarms import Alarm, CompositeAlarm, MetricAlarm, watched_by
 from localcloud.cloudwatch.errors import CloudWatchError, TemplateError
 from localcloud.cloudwatch.queries import DEFAULT_QUOTAS, MetricStat, QueryRun, Quotas
 from localcloud.cloudwatch.statistics import samples_needed, statistic
@@ -184,7 +184,7 @@ def _in_order(alarms: list[Alarm]) -> dict[str, Alarm]:
     if len(by_name) != len(alarms):
         names = [alarm.name for alarm in alarms]
         raise TemplateError(f"two alarms are called {next(name for name in names if names.count(name) > 1)}")
-    watched = {alarm.name: _watched(alarm) for alarm in alarms}
+    watched = {alarm.name: watched_by(alarm) for alarm in alarms}
     for name, others in watched.items():
         if unknown := [other for other in others if other not in by_name]:
             raise TemplateError(f"{name} watches {', '.join(unknown)}, which is no alarm of the template")
@@ -192,9 +192,3 @@ def _in_order(alarms: list[Alarm]) -> dict[str, Alarm]:
         return {name: by_name[name] for name in TopologicalSorter(watched).static_order()}
     except CycleError as error:
         raise TemplateError(f"composite alarms that watch each other: {' -> '.join(error.args[1])}") from error
-
-
-def _watched(alarm: Alarm) -> tuple[str, ...]:
-    if isinstance(alarm, MetricAlarm):
-        return ()
-    return alarm.rule.children if alarm.suppressor is None else (*alarm.rule.children, alarm.suppressor)

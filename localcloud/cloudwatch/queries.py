@@ -85,7 +85,10 @@ class QueryRun:
     def quota(self, metric: Metric) -> float:
         quota = self._quotas.get((metric.namespace, metric.name))
         if quota is None:
-            raise ExpressionError(f"the quota of {metric.namespace} {metric.name} is not known; it is a setting here")
+            raise ExpressionError(
+                f"the quota of {metric.namespace} {metric.name} is not known here; it can be given"
+                f" (--quota {metric.namespace}/{metric.name}=NUMBER)"
+            )
         return quota
 
     def _shown(self, query: Query) -> Value:

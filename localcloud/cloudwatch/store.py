@@ -84,14 +84,15 @@ class MetricStore:
     """What has been put, in memory, in any order of time.
 
     Guarantees: a value is in exactly the periods that hold its second (its minute, at 60 s resolution); values of
-    another unit are kept apart, and seen together when no unit is asked for. Like CloudWatch it counts what it is
+    another unit are kept apart, and seen together when no unit is asked for; values of an unknown unit (None, where
+    "None" says that there is none) are seen whatever unit is asked for. Like CloudWatch it counts what it is
     given twice, twice. What is older than ``retention``, counted from the newest value of the same metric, is
     forgotten; everything is kept without one.
     """
 
     def __init__(self, *, retention: timedelta | None = None) -> None:
         self._retention_s = None if retention is None else int(retention.total_seconds())
-        self._series: dict[Metric, dict[str, _Series]] = {}
+        self._series: dict[Metric, dict[str | None, _Series]] = {}
 
     def put(
         self,
@@ -100,7 +101,7 @@ class MetricStore:
         dimensions: Mapping[str, str],
         timestamp: datetime,
         values: Sequence[float],
-        unit: str = "None",
+        unit: str | None = "None",
         *,
         resolution_s: int = 60,
     ) -> None:
@@ -153,7 +154,7 @@ class MetricStore:
     def series(self, metric: Metric, stat: Statistic, grid: Grid, unit: str | None = None) -> list[float | None]:
         """One value a slot of the grid, None where the metric has none."""
         by_unit = self._series.get(metric, {})
-        chosen = list(by_unit.values()) if unit is None else [by_unit[unit]] if unit in by_unit else []
+        chosen = [series for of, series in by_unit.items() if unit is None or of in (unit, None)]
         return [_value(chosen, stat, start_s, start_s + grid.period_s) for start_s in grid.starts_s]
 
 

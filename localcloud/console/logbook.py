@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
@@ -43,7 +44,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is looked for; what is empty narrows nothing. ``level`` is the least one, ``before`` a line's number."""
+    """What is looked for; what is empty narrows nothing.
+
+    ``level`` is the least one, ``topic`` may have wildcards (``price:*``), ``before`` is a line's number.
+    """
 
     level: str = ""
     function: str = ""
@@ -62,7 +66,7 @@ class Search:
             and (not self.function or entry.function == self.function)
             and (not self.level or _rank(entry.level) >= LEVELS.index(self.level))
             and (not self.connection or entry.fields.get("connection_id") == self.connection)
-            and (not self.topic or self.topic in _topics(entry.fields))
+            and (not self.topic or any(fnmatchcase(topic, self.topic) for topic in _topics(entry.fields)))
             and self.text.casefold() in entry.line.casefold()
         )
 

@@ -23,6 +23,14 @@ HEADERS: Mapping[str, str] = {
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
 
 
+def vendored_files() -> dict[str, Path]:
+    """The page's third-party files, from the package that carries them."""
+    import uplot
+
+    static = Path(uplot.__file__).parent / "static"
+    return {name: static / name for name in ("uPlot.iife.js", "uPlot.min.css")}
+
+
 class Site:
     """Serves the files under ``root``, ``/`` as index.html, and ``/vendor/NAME`` from ``vendor``.
 

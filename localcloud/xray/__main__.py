@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -84,8 +85,8 @@ def _newest(arguments: argparse.Namespace, query: dict[str, Any]) -> str:
     return str(traces[0]["id"])
 
 
-def main() -> int:
-    arguments = parser().parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_intermixed_args(argv)  # an id may stand behind the options that make run has printed
     try:
         found, text = answer(arguments)
     except NoAnswerError as error:

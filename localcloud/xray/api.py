@@ -1,8 +1,8 @@
 """Traces as JSON, for the console and for programs.
 
 ========================= ============================================================================
-``/traces``               the newest, each with its summary; ``limit``, ``function``, ``annotation``
-                          (``key=value``), ``failed=1`` and ``seconds`` (no older) narrow it
+``/traces``               the newest, each with its summary, and all functions seen; ``limit``, ``function``,
+                          ``annotation`` (``key=value``), ``failed=1`` and ``seconds`` (no older) narrow it
 ``/trace/{id}``           one trace: its summary and its spans as rows of a waterfall
 ``/journey/{id}``         a change's whole way through that trace: all traces, the hops between them, rows
 ``/map``                  the service map of the newest ``limit`` (200) traces, of the last ``seconds``
@@ -57,9 +57,10 @@ class XrayApi:
         return 404, {"message": f"there is no {path}"}
 
     def traces(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """``{"traces": [summary, …]}``, newest first. Raises ValueError."""
+        """``{"traces": [summary, …], "functions": [name, …]}``, the newest first. Raises ValueError."""
         wanted = (trace for trace in self._recent(asked) if _matches(trace, asked))
-        return {"traces": [summary(trace) for trace in islice(wanted, _limit(asked, LIMIT))]}
+        told = [summary(trace) for trace in islice(wanted, _limit(asked, LIMIT))]
+        return {"traces": told, "functions": sorted(self._store.functions)}
 
     def _recent(self, asked: Mapping[str, str]) -> Iterator[Trace]:
         since = self._now() - float(asked["seconds"]) if "seconds" in asked else 0.0

@@ -81,6 +81,11 @@ class Span:
     def duration_ms(self) -> float | None:
         return None if self.end is None else round((self.end - self.start) * 1000, 3)
 
+    def told_here(self, name: str) -> Any:
+        """What localcloud wrote into its metadata, or None."""
+        ours = self.document.metadata.get("localcloud")
+        return ours.get(name) if isinstance(ours, dict) else None
+
     @property
     def failed(self) -> bool:
         return self.document.error or self.document.fault or self.document.throttle

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from localcloud.xray.document import REFERENCE, Document, Link
 from localcloud.xray.header import TraceHeader, new_segment_id, new_trace_id
+from localcloud.xray.invokers import INVOKED_BY, invoker
 from localcloud.xray.sampling import NOTHING, Sampler
 
 MAX_LINKS = 20  # "Each trace segment can be linked to up to 20 traces"
@@ -29,7 +30,7 @@ class _Caller:
 
     header: TraceHeader
     links: tuple[Link, ...] = ()
-    source: str | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)  # metadata of the segment
 
 
 class Tracer:
@@ -50,7 +51,7 @@ class Tracer:
         self, function: str, event: Any, *, arn: str, request_id: str, header: str | None = None
     ) -> InvocationTrace:
         """The trace of an invocation that Lambda has just received; ``header`` is its caller's, if it sent one."""
-        caller = _of_messages(event) or _Caller(TraceHeader.parse(header))
+        caller = _of_messages(event) or _Caller(TraceHeader.parse(header), told={INVOKED_BY: invoker(event)})
         sampled = caller.header.sampled
         if sampled is None:
             sampled = self._sampler.decide(service=function, arn=arn)
@@ -65,7 +66,7 @@ class Tracer:
             resource_arn=arn,
             aws={"request_id": request_id},
             links=list(caller.links),
-            metadata={"localcloud": {SOURCE: caller.source}} if caller.source else {},
+            metadata={"localcloud": dict(caller.told)},
         )
         return InvocationTrace(segment, sampled=sampled, put=self._put, now=self._now)
 
@@ -137,8 +138,8 @@ def _of_messages(event: Any) -> _Caller | None:
     links: dict[str, Link] = {}
     for link in _links(records):
         links.setdefault(link.trace_id, link)  # of the messages of one trace the first
-    source = records[0].get("eventSourceARN")
-    return _Caller(TraceHeader(sampled=sampled), tuple(islice(links.values(), MAX_LINKS)), source)
+    told = {SOURCE: records[0].get("eventSourceARN")}
+    return _Caller(TraceHeader(sampled=sampled), tuple(islice(links.values(), MAX_LINKS)), told)
 
 
 def _is_of_sqs(record: Any) -> bool:

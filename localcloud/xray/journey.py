@@ -66,12 +66,10 @@ def journey(store: TraceStore, trace_id: str, *, most: int = MAX_TRACES) -> Jour
 def hops_to(store: TraceStore, trace: Trace) -> list[Hop]:
     """Every link of a trace, told as the way of a message."""
     first = entry(trace)
-    ours = first.document.metadata.get("localcloud")
-    source = ours.get(SOURCE) if isinstance(ours, dict) else None
-    return [_hop(store, link, first, source) for link in trace.links]
+    return [_hop(store, link, first, first.told_here(SOURCE)) for link in trace.links]
 
 
-def _hop(store: TraceStore, link: Link, receiver: Span, source: str | None) -> Hop:
+def _hop(store: TraceStore, link: Link, receiver: Span, source: object) -> Hop:
     before = store.get(link.trace_id)
     sender = before.spans.get(link.id or "") if before else None
     said = called(sender) if sender else None

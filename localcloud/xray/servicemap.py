@@ -9,13 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from localcloud.xray.document import Span
+from localcloud.xray.invokers import CLIENTS, INVOKED_BY
 from localcloud.xray.journey import Hop, caller, hops_to
 from localcloud.xray.services import Service, called, is_function, of_segment
 from localcloud.xray.store import Trace, TraceStore
 from localcloud.xray.tree import entry
 
-CLIENTS = Service("Clients", "client")
-UNKNOWN = Service("unknown", "unknown")  # who called, in a trace that is not whole
 PERCENTILES = (50, 90, 99)
 
 
@@ -55,7 +54,10 @@ class Tally:
 
 
 class ServiceMap:
-    """Built trace by trace. A function's node counts its invocations, an inferred node the calls that it got."""
+    """Built trace by trace. A function's node counts its invocations, an inferred node the calls that it got.
+
+    A call whose caller has not come (yet) has no edge: it would be of nobody.
+    """
 
     def __init__(self) -> None:
         self.nodes: dict[Service, Tally] = {}
@@ -67,18 +69,20 @@ class ServiceMap:
         for span in trace.spans.values():
             if is_function(span):
                 function = of_segment(span)
-                self._node(function).add(span)
-                if (above := _owner(span, trace)) != UNKNOWN:
-                    self._edge(above, function).add(span)
+                self._call(_owner(span, trace), function, span)
             elif span.id not in answered and (service := called(span)):  # else the callee has spoken for itself
-                self._node(service).add(span)
-                self._edge(_owner(span, trace), service).add(span)
+                self._call(_owner(span, trace), service, span)
         first = entry(trace)
         if trace.links:
             for hop in hops_to(store, trace):
                 self._follow(store, hop, of_segment(first))
         elif first.segment and first.document.parent_id is None:
-            self._edge(CLIENTS, of_segment(first)).add(first)
+            self._edge(_invoker(first), of_segment(first)).add(first)
+
+    def _call(self, caller: Service | None, callee: Service, span: Span) -> None:
+        self._node(callee).add(span)
+        if caller:
+            self._edge(caller, callee).add(span)
 
     def _follow(self, store: TraceStore, hop: Hop, receiver: Service) -> None:
         """A message's way as edges; its waiting belongs to the last. The sender's own call is an edge already."""
@@ -127,7 +131,12 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
     return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)] if ranked else None
 
 
-def _owner(span: Span, trace: Trace) -> Service:
+def _invoker(first: Span) -> Service:
+    """Who called what a trace began with. Only Lambda's segments say; what else begins one is called by clients."""
+    return Service(str(first.told_here(INVOKED_BY) or CLIENTS), "client")
+
+
+def _owner(span: Span, trace: Trace) -> Service | None:
     """Who is behind a span: the nearest segment above it, for a segment the nearest of somebody else."""
     seen = {span.id}
     own = of_segment(span) if span.segment else None
@@ -136,4 +145,4 @@ def _owner(span: Span, trace: Trace) -> Service:
             return of_segment(above)
         seen.add(above.id)
         span = above
-    return UNKNOWN
+    return None

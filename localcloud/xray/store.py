@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from localcloud.xray.document import Document, Link, Span, spans_of
+from localcloud.xray.services import FUNCTION
 
 MAX_TRACES = 2_000
 MAX_SPANS = 1_000  # of one trace; X-Ray's own bound is 500 kB of documents
@@ -44,6 +45,7 @@ class TraceStore:
     def __init__(self, *, max_traces: int = MAX_TRACES, max_spans: int = MAX_SPANS, max_held: int = MAX_HELD) -> None:
         self._traces: dict[str, Trace] = {}  # oldest first
         self._followers: defaultdict[str, dict[str, None]] = defaultdict(dict)  # in order of arrival
+        self.functions: set[str] = set()  # every one that was ever traced
         self._max_traces = max_traces
         self._max_spans = max_spans
         self._max_held = max_held
@@ -61,6 +63,8 @@ class TraceStore:
                 continue
             self._held += span.id not in trace.spans
             trace.spans[span.id] = span
+            if span.origin == FUNCTION:
+                self.functions.add(span.name)
             for link in span.document.links:
                 trace.before[link.trace_id] = None
                 self._followers[link.trace_id][span.trace_id] = None

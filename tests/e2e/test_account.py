@@ -88,6 +88,10 @@ def test_a_canary_sends_a_tenth_of_the_calls_to_the_new_version_and_then_all(
     assert stack.ended() == "UPDATE_COMPLETE", stack.reasons()
     assert set(stack.releases(20)) == {"two"}
     told = newest_deployment(account)
+    codedeploy, deployment = account.client("codedeploy"), told["deploymentId"]
+    targets = codedeploy.list_deployment_targets(deploymentId=deployment)["targetIds"]
+    (moved,) = codedeploy.batch_get_deployment_targets(deploymentId=deployment, targetIds=targets)["deploymentTargets"]
+    assert moved["lambdaTarget"]["lambdaFunctionInfo"]["functionAlias"] == "live"
     assert (told["status"], told["deploymentConfigName"]) == (
         "Succeeded",
         "CodeDeployDefault.LambdaCanary10Percent5Minutes",

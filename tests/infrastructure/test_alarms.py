@@ -13,7 +13,8 @@ from tests.infrastructure.kinds import listed, of_type, resources_with
 from tests.infrastructure.monitoring_model import ALARM, BUDGET, COMPOSITE, EVERYTHING
 
 TOPICS = {"P1": "CriticalAlarmsTopic", "P2": "MajorAlarmsTopic", "P3": "MinorAlarmsTopic"}
-SOURCE = "".join((PROJECT / "cfn" / name).read_text() for name in ("alarms.yaml", "promotion.yaml"))
+_FILES = [*(PROJECT / "cfn").glob("alarms*.yaml"), PROJECT / "cfn" / "promotion.yaml"]
+SOURCE = "".join(path.read_text() for path in sorted(_FILES))
 
 
 # --- limits ---

@@ -2,53 +2,40 @@
 
 import copy
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scripts.packaging.transform import resolve
-
 from . import linters
-from .conftest import STAGES, assembled_stage, resolved_stage, transformed_stage
+from .conftest import deployed_variants
 from .linters import GUARD, Finding, Suppression, idle, suppressions, unexcused
+from .linting import FAULTY
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits for all three tools over all templates
+pytestmark = pytest.mark.timeout(300)  # the first test may wait for all three tools over all templates
 TOOLS = ("cfn-lint", "checkov", "guard")
-DOMAIN = {
-    "DomainName": "stream.example.com",
-    "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/0b5a3c1e-8f0d-4c8e-9d57-6a1f2e3d4c5b",
-    "HostedZoneId": "Z0123456789ABCDEFGHIJ",
-}
-VARIANTS = (*STAGES, "domain")  # the last is production with a domain
 
 
 @pytest.fixture(scope="session")
 def templates():
     """What would be deployed, by variant."""
-    made = assembled_stage("production")
-    with_domain = resolve(transformed_stage("production"), {**made.parameters, **DOMAIN})
-    return {**{stage: resolved_stage(stage) for stage in STAGES}, "domain": with_domain}
+    return deployed_variants()
 
 
 @pytest.fixture(scope="session")
-def verdicts(templates):
-    return linters.guard(templates)
+def found(linting):
+    """What each tool says, by template; every test that asks for it comes last."""
+    return {"cfn-lint": linting.cfn_lint(), "checkov": linting.checkov(), "guard": linting.guard()}
 
 
 @pytest.fixture(scope="session")
-def findings(templates, verdicts, tmp_path_factory):
-    """By tool and variant. Two programs at a time: they take half a minute of one core's time."""
-    with ThreadPoolExecutor(2) as pool:
-        checked = pool.submit(linters.checkov, templates, tmp_path_factory.mktemp("checkov"))
-        linted = {
-            stage: pool.submit(linters.cfn_lint, assembled_stage(stage).template, tmp_path_factory.mktemp("cfn-lint"))
-            for stage in STAGES
-        }
-    return {
-        "cfn-lint": {stage: future.result() for stage, future in linted.items()},
-        "checkov": checked.result(),
-        "guard": {variant: verdict.findings for variant, verdict in verdicts.items()},
-    }
+def verdicts(found):
+    return found["guard"]
+
+
+@pytest.fixture(scope="session")
+def findings(found, verdicts):
+    """By tool and variant."""
+    told = {**found, "guard": {name: verdict.findings for name, verdict in verdicts.items()}}
+    return {tool: {name: of for name, of in by_name.items() if name != FAULTY} for tool, by_name in told.items()}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -85,17 +72,13 @@ def test_an_excuse_covers_its_stage_and_resource_only():
     assert not excuse.covers("dev", Finding("S", "Database", ""))
 
 
-def test_cfn_lint_finds_a_wrong_property(tmp_path):
-    queue = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": "soon"}}
-    found = linters.cfn_lint({"Resources": {"EventsQueue": queue}}, tmp_path)
-    assert [(finding.rule, finding.resource) for finding in found] == [("E3012", "EventsQueue")]
+def test_cfn_lint_finds_a_wrong_property(found):
+    told = [(finding.rule, finding.resource) for finding in found["cfn-lint"][FAULTY]]
+    assert told == [("E3012", "EventsQueue")]
 
 
-def test_checkov_finds_a_public_bucket(templates, tmp_path):
-    bucket = copy.deepcopy(templates["dev"]["Resources"]["RawBucket"])
-    del bucket["Properties"]["PublicAccessBlockConfiguration"]
-    found = linters.checkov({"opened": {"Resources": {"RawBucket": bucket}}}, tmp_path)
-    assert "CKV_AWS_53" in {finding.rule for finding in found["opened"]}
+def test_checkov_finds_a_public_bucket(found):
+    assert "CKV_AWS_53" in {finding.rule for finding in found["checkov"][FAULTY]}
 
 
 # --- cfn-guard: every rule applies, and every clause of it can fail ---

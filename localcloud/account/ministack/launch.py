@@ -59,7 +59,7 @@ def be_account(table: Table, settings: AccountSettings) -> None:
     from ministack.core.responses import get_account_id, get_region
     from ministack.core.router import SERVICE_PATTERNS
 
-    from localcloud.account.ministack import schedules, updates
+    from localcloud.account.ministack import schedules, sockets, updates
     from localcloud.account.ministack.codedeploy import resources, service
     from localcloud.account.ministack.measures import Measures
     from localcloud.account.ministack.operation import Operation
@@ -70,6 +70,7 @@ def be_account(table: Table, settings: AccountSettings) -> None:
     servers.register(table, servers.asking(settings.servers))
     functions.install(here)
     weights.install()
+    sockets.install()
     schedules.install(clock)
     measures = Measures(clock)
     invocations.install(measures.told)

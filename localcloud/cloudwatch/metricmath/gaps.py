@@ -5,6 +5,7 @@ Source: CloudWatch User Guide, "Using math expressions with CloudWatch metrics",
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -46,11 +47,13 @@ def conditional(condition: Value, when_true: Value, when_false: Value | None = N
 
 
 def _chosen(condition: float, when_true: Value, when_false: Value | None) -> Value:
+    if math.isnan(condition):  # the maximum of a metric without data says neither
+        return when_true.map(lambda _: math.nan) if isinstance(when_true, Series) else math.nan
     if condition:
         return when_true
     if when_false is not None:
         return when_false
-    return as_series("IF() without a third argument", when_true).map(lambda _: float("nan"))
+    return as_series("IF() without a third argument", when_true).map(lambda _: math.nan)
 
 
 def _column(value: Value | None, like: Series) -> Gappy:

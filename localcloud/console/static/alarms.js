@@ -17,7 +17,7 @@ export class Alarms {
     this.now = element("button", { className: "button small", type: "button", textContent: "Evaluate now" });
     this.now.addEventListener("click", () => this.context.attempt(async () => { await evaluateNow(); await this.refresh(); }));
     this.list = element("ul", { className: "list", ariaLabel: "Alarms" });
-    this.detail = element("section", { className: "detail card" });
+    this.detail = element("section", { className: "detail card", ariaLabel: "The chosen alarm" });
     const tools = element("div", { className: "tools" }, this.filters, this.search, this.now);
     host.replaceChildren(tools, element("div", { className: "split" }, this.list, this.detail));
   }
@@ -35,6 +35,7 @@ export class Alarms {
     this.alarms = alarms.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.severity || "P9").localeCompare(b.severity || "P9") || a.name.localeCompare(b.name));
     this.context.alarming(alarms.filter(({ state }) => state === "ALARM").length);
     this.#list();
+    this.detail.classList.toggle("none", !this.name);
     if (this.name) await this.#show();
     else this.detail.replaceChildren(empty("Choose an alarm to see its graph, its history and its runbook."));
   }
@@ -50,7 +51,7 @@ export class Alarms {
   #list() {
     this.filters.replaceChildren(...Object.entries(SHOWN).map(([state, text]) => {
       const count = state === "all" ? this.alarms.length : this.alarms.filter((alarm) => alarm.state === state).length;
-      const button = element("button", { type: "button", textContent: `${text} ${count}`, ariaPressed: String(this.shown === state) });
+      const button = element("button", { type: "button", textContent: `${text} ${count}`, value: state, ariaPressed: String(this.shown === state) });
       button.addEventListener("click", () => { this.shown = state; this.#list(); });
       return button;
     }));

@@ -1,9 +1,10 @@
 /** Lines over time with uPlot: plain or stacked, with a right axis and limits drawn across. */
 import { formatNumber, formatTime } from "./format.js";
-import { aligned, bounds, isHere, lonely, stacked } from "./lines.js";
+import { aligned, bounds, isHere, isKnown, lonely, stacked } from "./lines.js";
 import { element, setText } from "./make.js";
 
 const COLOURS = 12;
+const SILENT_MANY = 3;
 const AXIS_FONT = "11px system-ui, sans-serif";
 const together = () => uPlot.sync("console");
 
@@ -35,6 +36,7 @@ export class Graph {
     this.drawn = drawn;
     if (this.plot && shape === this.shape) this.plot.setData([times, ...rows]);
     else this.#build(shape, [times, ...rows]);
+    if (this.legend) this.#tellSilent();
     this.#tell(null);
   }
 
@@ -105,7 +107,7 @@ export class Graph {
 
   #bounds(plot, side) {
     const rows = plot.data.slice(1).filter((_, i) => (this.drawn[i]?.axis === "right" ? "right" : "left") === side);
-    const flat = rows.flatMap((row) => row.filter((value) => value !== null && value !== undefined));
+    const flat = rows.flatMap((row) => row.filter(isKnown));
     const limits = (this.spec.limits ?? []).filter((limit) => (limit.yAxis ?? "left") === side).map((limit) => limit.value);
     return bounds(this.spark ? undefined : this.spec.axes?.[side], flat, limits);
   }
@@ -154,10 +156,21 @@ export class Graph {
       const row = element("li", { title: line.source === "aws" ? "Only AWS measures this" : isHere(line) ? "" : line.source },
         swatch, element("span", { textContent: line.axis === "right" ? `${line.label} →` : line.label }), value);
       if (!isHere(line)) row.className = "absent";
-      return { row, value, index };
+      return { row, value, index, label: line.label };
     });
     this.told = rows;
-    this.legend.replaceChildren(...rows.map(({ row }) => row));
+    this.silent = element("li", { className: "absent" });
+    this.legend.replaceChildren(...rows.map(({ row }) => row), this.silent);
+  }
+
+  /** Lines without data are one word: the legend is for those that can be seen. */
+  #tellSilent() {
+    const silent = this.told.filter(({ index }) => index >= 0 && !this.values[index].some(isKnown));
+    const many = silent.length >= SILENT_MANY;
+    for (const each of this.told) each.row.hidden = many && silent.includes(each);
+    this.silent.hidden = !many;
+    setText(this.silent, `${silent.length} without data`);
+    this.silent.title = silent.map(({ label }) => label).join(", ");
   }
 
   /** The values under the cursor, else the newest of each line. */
@@ -167,7 +180,7 @@ export class Graph {
     for (const { value, index } of this.told ?? []) {
       if (index < 0) { setText(value, "AWS only"); continue; }
       const row = this.values[index] ?? [];
-      const shown = at === null || at === undefined ? row.findLast((each) => each !== null && each !== undefined) : row[at];
+      const shown = at === null || at === undefined ? row.findLast(isKnown) : row[at];
       setText(value, formatNumber(shown));
     }
   }

@@ -1,7 +1,8 @@
 /** Lines as the API gives them, made ready to be drawn. Pure. */
 
 export const isHere = (line) => line.source === "here";
-export const hasData = (line) => line.values.some((value) => value !== null);
+export const isKnown = (value) => value !== null && value !== undefined;
+export const hasData = (line) => line.values.some(isKnown);
 
 /** One array of times for lines of any period, and each line's values at them. `lines`: [{start, period, values}]. */
 export function aligned(lines) {
@@ -27,7 +28,7 @@ export function stacked(rows) {
   const sums = [];
   rows.forEach((row, i) => {
     sums.push(row.map((value, at) => {
-      if (rows.every((other) => other[at] === null || other[at] === undefined)) return null;
+      if (!rows.some((other) => isKnown(other[at]))) return null;
       return (value ?? 0) + (i ? sums[i - 1][at] ?? 0 : 0);
     }));
   });
@@ -36,7 +37,7 @@ export function stacked(rows) {
 
 /** Where a value stands alone: a line through one point would not be seen. */
 export function lonely(values) {
-  const known = (i) => values[i] !== null && values[i] !== undefined;
+  const known = (i) => isKnown(values[i]);
   const near = (i, step) => {
     let at = i + step;
     while (at >= 0 && at < values.length && values[at] === undefined) at += step;

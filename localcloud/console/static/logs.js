@@ -1,7 +1,7 @@
 /** Log lines, narrowed by level, function, connection, topic and text; what is narrowed by is part of the address. */
 import { ask } from "./api.js";
 import { formatNumber, formatTime } from "./format.js";
-import { element, empty, link, pill, setText } from "./make.js";
+import { element, empty, link, offer, pill, setText } from "./make.js";
 
 const FIELDS = ["level", "function", "connection", "topic", "text"];
 const TOLD_APART = new Set(["level", "event", "timestamp", "function", "stage", "version", "cold_start"]);
@@ -13,7 +13,7 @@ export class Logs {
       level: element("select", { ariaLabel: "Least level" }, new Option("Every level", "")),
       function: element("select", { ariaLabel: "Function" }, new Option("Every function", "")),
       connection: field("Connection"),
-      topic: field("Topic"),
+      topic: field("Topic", "Topic, like price:*"),
       text: field("Text"),
     };
     this.inputs.text.classList.add("find");
@@ -69,8 +69,7 @@ export class Logs {
   #offer({ levels, functions }) {
     const { level, function: name } = this.inputs;
     if (level.options.length === 1) level.append(...levels.map((each) => new Option(`${each} and above`, each)));
-    const known = [...name.options].map((option) => option.value);
-    name.append(...functions.filter((each) => !known.includes(each)).map((each) => new Option(each, each)));
+    offer(name, functions);
     for (const [key, input] of Object.entries(this.inputs)) if (document.activeElement !== input) input.value = this.query[key];
   }
 
@@ -86,8 +85,8 @@ export class Logs {
   }
 }
 
-function field(label) {
-  return element("input", { type: "search", placeholder: label, ariaLabel: label, autocomplete: "off", spellcheck: false });
+function field(label, placeholder = label) {
+  return element("input", { type: "search", placeholder, ariaLabel: label, autocomplete: "off", spellcheck: false });
 }
 
 function opened(fields, text) {

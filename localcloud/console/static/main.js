@@ -2,6 +2,7 @@
 import { Alarms } from "./alarms.js";
 import { ask } from "./api.js";
 import { Boards } from "./boards.js";
+import { focusHeld } from "./focus.js";
 import { Logs } from "./logs.js";
 import { byId, element } from "./make.js";
 import { ServiceMap } from "./map.js";
@@ -26,8 +27,10 @@ const context = {
   },
   /** Run what asks the server; what goes wrong is said at the top of the page until something goes right. */
   async attempt(work) {
+    const giveBack = focusHeld(byId("view"));
     try {
       await work();
+      giveBack();
       byId("problem").hidden = true;
       return true;
     } catch (error) {
@@ -53,7 +56,7 @@ function choose(minutes) {
   } catch {
     // then for as long as the page is open
   }
-  for (const button of byId("ranges").children) button.ariaChecked = String(Number(button.value) === minutes);
+  for (const button of byId("ranges").children) button.ariaPressed = String(Number(button.value) === minutes);
   refresh();
 }
 
@@ -116,10 +119,14 @@ function onKey(event) {
 }
 
 byId("ranges").append(...RANGES.map(([minutes, text]) => {
-  const button = element("button", { type: "button", value: minutes, textContent: text, role: "radio" });
+  const button = element("button", { type: "button", value: minutes, textContent: text });
   button.addEventListener("click", () => choose(minutes));
   return button;
 }));
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // its hash would be a view's
+  byId("view").focus();
+});
 byId("live").addEventListener("click", () => setLive(!live));
 byId("theme").addEventListener("click", () => window.theme.toggle());
 byId("help-open").addEventListener("click", () => byId("help").showModal());

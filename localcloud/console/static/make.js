@@ -32,6 +32,12 @@ export function facts(pairs) {
   ]));
 }
 
+/** Names that a select does not have yet. */
+export function offer(select, names) {
+  const known = new Set([...select.options].map(({ value }) => value));
+  select.append(...names.filter((name) => !known.has(name)).map((name) => new Option(name, name)));
+}
+
 export function empty(text) {
   return element("p", { className: "empty muted", textContent: text });
 }

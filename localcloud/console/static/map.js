@@ -3,7 +3,7 @@ import { ask } from "./api.js";
 import { formatMs } from "./format.js";
 import { element, empty, facts, link, svg } from "./make.js";
 
-const [COLUMN, ROW, WIDTH, HEIGHT, MARGIN] = [166, 80, 134, 54, 6];
+const [COLUMN, ROW, WIDTH, HEIGHT, MARGIN] = [172, 80, 140, 54, 6];
 
 export class ServiceMap {
   constructor(host, context) {
@@ -146,7 +146,11 @@ function numbers({ count, latency_ms: { p50 } }) {
   return p50 === null ? `${count} messages` : `${count} · p50 ${formatMs(p50)}`;
 }
 
-const short = (name) => (name.length > 16 ? `${name.slice(0, 15)}…` : name);
+/** Of a name that CloudFormation made, stack-LogicalId-SUFFIX, the part that says what it is. */
+function short(name) {
+  const told = name.replace(/^.+-([A-Za-z]+)-[0-9A-Za-z]{12,}$/, "$1");
+  return told.length > 15 ? `${told.slice(0, 14)}…` : told;
+}
 
 function arrow() {
   return svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0 0L8 4L0 8Z", class: "head" })));

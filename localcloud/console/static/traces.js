@@ -1,15 +1,15 @@
 /** Traces: the newest, one as a waterfall, and a change's whole way through those that are linked. */
 import { ask } from "./api.js";
 import { formatAgo, formatMs, formatTime } from "./format.js";
-import { element, empty, link, pill } from "./make.js";
+import { element, empty, link, offer, pill } from "./make.js";
 import { waterfall } from "./waterfall.js";
 
-const FUNCTIONS = ["", "poll", "process", "deliver", "message", "connect", "disconnect", "authorize", "sweep", "tick"];
+const HEADS = [["When"], ["Began with"], ["Took", "number"], [""], ["Spans", "number"], ["About"]];
 
 export class Traces {
   constructor(host, context) {
     this.context = context;
-    this.name = element("select", { ariaLabel: "Function" }, ...FUNCTIONS.map((name) => new Option(name || "Every function", name)));
+    this.name = element("select", { ariaLabel: "Function" }, new Option("Every function", ""));
     this.annotation = element("input", { type: "search", className: "find", placeholder: "Annotation, like topic=price:ethereum", ariaLabel: "Annotation" });
     this.failed = element("input", { type: "checkbox" });
     for (const field of [this.name, this.annotation, this.failed]) field.addEventListener("change", () => this.context.attempt(() => this.refresh()));
@@ -38,10 +38,11 @@ export class Traces {
   async #list() {
     const asked = { function: this.name.value, failed: this.failed.checked ? "1" : "", seconds: this.context.minutes * 60, limit: 100 };
     const annotation = this.annotation.value.includes("=") ? this.annotation.value : "";
-    const { traces } = await ask("xray/traces", { ...asked, annotation });
+    const { traces, functions } = await ask("xray/traces", { ...asked, annotation });
     if (this.id) return;
+    offer(this.name, functions);
     const slowest = Math.max(1, ...traces.map((trace) => trace.duration_ms));
-    const heads = ["When", "Began with", "Took", "", "Spans", "Topics"].map((text) => element("th", { textContent: text }));
+    const heads = HEADS.map(([textContent, className = ""]) => element("th", { textContent, className }));
     this.body.replaceChildren(traces.length
       ? element("table", { className: "traces" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...traces.map((trace) => row(trace, slowest))))
       : empty("No such trace in this time."));
@@ -70,12 +71,12 @@ function row(trace, slowest) {
   const bar = element("i", {});
   bar.style.width = `${Math.max(1, (100 * trace.duration_ms) / slowest)}%`;
   const states = [trace.fault && "fault", trace.error && "error", trace.throttle && "throttle", trace.partial && "partial"].filter(Boolean);
-  const topics = trace.annotations.topic ?? [];
+  const about = ["topic", "connection_id"].flatMap((name) => trace.annotations[name] ?? []);
   return element("tr", {},
     element("td", { title: formatTime(trace.start, true), textContent: formatAgo(trace.start) }),
     element("td", {}, link(`#/traces/${trace.id}`, trace.name), " ", ...states.map((state) => pill(state, state))),
     element("td", { className: "number", textContent: formatMs(trace.duration_ms) }),
     element("td", { className: "took" }, bar),
     element("td", { className: "number", textContent: trace.spans }),
-    element("td", { className: "mono muted topics", textContent: topics.slice(0, 3).join(", ") + (topics.length > 3 ? ` +${topics.length - 3}` : "") }));
+    element("td", { className: "mono muted about", textContent: about.slice(0, 3).join(", ") + (about.length > 3 ? ` +${about.length - 3}` : "") }));
 }

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from loadtests import run
+from loadtests import run, target
 from loadtests.__main__ import main, parser
 from loadtests.target import TargetError
 from localcloud.__main__ import options_of
@@ -72,6 +72,48 @@ def test_nothing_to_put_under_load_is_another_exit_code(monkeypatch, capsys):
     monkeypatch.setattr(run, "run", no_target)
     assert main([]) == 2
     assert "localcloud did not start" in capsys.readouterr().err
+
+
+STAGE = ["--url", "http://127.0.0.1:9", "--ws-url", "ws://127.0.0.1:9", "--stage", "dev", "--stack", "s"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--template", "/nowhere/alarms.yaml"], "no alarms from /nowhere/alarms.yaml"),
+        (
+            ["--url", "http://127.0.0.1:9", "--ws-url", "ws://127.0.0.1:9", "--stage", "dev", "--stack", "s"],
+            "the stack s",
+        ),
+    ],
+)
+def test_what_judges_is_looked_for_before_the_load(arguments, said, monkeypatch, tmp_path, capsys):
+    def begun(*_, **__):
+        raise AssertionError("the load began")
+
+    monkeypatch.setattr(target, "laptop", begun)
+    monkeypatch.setattr(target, "swarm", begun)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    assert main([*arguments, "--directory", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_of_keys_that_is_not_there_is_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "StageAlarms", lambda stack, region: None)
+    assert main([*STAGE, "--key", "@/nowhere", "--directory", str(tmp_path)]) == 2
+    assert "no keys from @/nowhere" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_says_so_in_a_word(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run", interrupted)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "loadtests: interrupted, nothing was judged\n"
 
 
 def test_help_names_every_shape_and_the_exit_codes():

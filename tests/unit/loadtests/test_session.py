@@ -138,6 +138,7 @@ async def test_what_the_server_no_longer_has_is_lost(monkeypatch):
         model.trim()
         await client.do("audit")
         assert client.ledger.counts["lost"] == 1
+        assert client.ledger.losses == {"updates after N are no longer in the server's log": 1}
 
 
 async def test_a_client_without_an_answer_is_unaudited(monkeypatch):

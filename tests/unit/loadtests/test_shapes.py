@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.shapes import SHAPES, Plan
+from loadtests.shapes import SHAPES, Plan, usual_spawn_rate
 
 
 def plan(shape, users=100):
@@ -44,3 +44,8 @@ def test_users_come_before_the_load_unless_their_coming_is_the_load():
         "ramp": 0,
         "spike": 0,
     }
+
+
+@pytest.mark.parametrize(("shape", "users", "rate"), [("spike", 100, 50), ("steady", 500, 25), ("ramp", 20, 5)])
+def test_users_come_one_by_one_but_a_spike_comes_at_once(shape, users, rate):
+    assert usual_spawn_rate(shape, users) == rate

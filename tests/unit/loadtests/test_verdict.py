@@ -10,12 +10,12 @@ QUIET = AlarmCheck("PushLatencyTooHigh", "the clients", "OK", "p95 over 200", "9
 FIRED = AlarmCheck("PushLatencyTooHigh", "the clients", "ALARM", "p95 over 200", "310, 305", datetime.now(UTC), 6)
 
 
-def result(*, counts=(), failed=0, faults=()):
+def result(*, counts=(), losses=(), failed=0, faults=()):
     rows = [
         {"type": "WS", "requests": 1000, "failures": failed},
         {"type": "PUSH", "requests": 1_000_000, "failures": 0},
     ]
-    return {"rows": rows, "counts": {"updates": 5, **dict(counts)}, "faults": list(faults)}
+    return {"rows": rows, "counts": {"updates": 5, **dict(counts)}, "losses": dict(losses), "faults": list(faults)}
 
 
 def test_a_quiet_run_passes():
@@ -31,6 +31,11 @@ def test_a_fired_alarm_is_named_with_its_rule_and_its_values():
 def test_one_update_too_few_fails(count):
     (reason,) = failures(result(counts={count: 1}), [QUIET])
     assert reason.startswith("1 ")
+
+
+def test_a_loss_is_told_with_its_reasons():
+    (reason,) = failures(result(counts={"lost": 3}, losses={"never sent": 2, "left out": 1}), [QUIET])
+    assert reason == "3 updates or topics were lost for good: 1 x left out; 2 x never sent"
 
 
 def test_an_alarm_without_data_has_checked_nothing():

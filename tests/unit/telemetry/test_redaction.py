@@ -49,11 +49,12 @@ def test_what_is_named_like_a_secret_is_not_written(lines):
 
 
 def test_a_secret_deep_in_a_field_is_not_written(lines):
-    event = {"headers": [{"X-Api-Key": "k3y"}, {"cookie": "c"}], "query": {"first": ("a", {"password": "p4ss"})}}
+    headers = [{"X-Api-Key": "k3y"}, {"cookie": "c", "x-origin-verify-a": "v"}]
+    event = {"headers": headers, "query": {"first": ("a", {"password": "p4ss"})}}
     structlog.get_logger().info("asked", request=event)
     (line,) = lines()
     assert line["request"] == {
-        "headers": [{"X-Api-Key": REDACTED}, {"cookie": REDACTED}],
+        "headers": [{"X-Api-Key": REDACTED}, {"cookie": REDACTED, "x-origin-verify-a": REDACTED}],
         "query": {"first": ["a", {"password": REDACTED}]},
     }
 

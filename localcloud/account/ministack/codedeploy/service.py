@@ -97,6 +97,21 @@ class CodeDeploy:
         ]
         return {"deployments": found}
 
+    def _list_targets(self, asked: Mapping[str, Any], _operation: str) -> dict[str, Any]:
+        return {"targetIds": [_target_id(self._deployment(asked))]}
+
+    def _get_target(self, asked: Mapping[str, Any], _operation: str) -> dict[str, Any]:
+        return {"deploymentTarget": self._target(asked, str(asked.get("targetId")))}
+
+    def _batch_targets(self, asked: Mapping[str, Any], _operation: str) -> dict[str, Any]:
+        return {"deploymentTargets": [self._target(asked, name) for name in asked.get("targetIds", ())]}
+
+    def _target(self, asked: Mapping[str, Any], name: str) -> dict[str, Any]:
+        deployment = self._deployment(asked)
+        if name != _target_id(deployment):
+            raise ApiError("DeploymentTargetDoesNotExistException", f"{deployment.id} has no target {name}")
+        return {"deploymentTargetType": "LambdaFunction", "lambdaTarget": target(deployment)}
+
     def _applications(self, _asked: Mapping[str, Any], _operation: str) -> dict[str, Any]:
         return {"applications": sorted(self.applications)}
 
@@ -138,11 +153,36 @@ _OPERATIONS = {
     "GetDeployment": "_get",
     "BatchGetDeployments": "_batch",
     "ListDeployments": "_list",
+    "ListDeploymentTargets": "_list_targets",
+    "GetDeploymentTarget": "_get_target",
+    "BatchGetDeploymentTargets": "_batch_targets",
     "ListApplications": "_applications",
     "ListDeploymentGroups": "_groups",
     "StopDeployment": "_stop",
     "PutLifecycleEventHookExecutionStatus": "_put_status",
 }
+
+
+def _target_id(deployment: Deployment) -> str:
+    return f"{deployment.plan.function}:{deployment.plan.alias}"
+
+
+def target(deployment: Deployment) -> dict[str, Any]:
+    """A ``LambdaTarget``: the one alias that a deployment moves."""
+    plan = deployment.plan
+    return {
+        "deploymentId": deployment.id,
+        "targetId": _target_id(deployment),
+        "status": deployment.status,
+        "lastUpdatedAt": deployment.ended or deployment.created,
+        "lambdaFunctionInfo": {
+            "functionName": plan.function,
+            "functionAlias": plan.alias,
+            "currentVersion": plan.before,
+            "targetVersion": plan.after,
+            "targetVersionWeight": deployment.shifted_percent / 100,
+        },
+    }
 
 
 def described(deployment: Deployment) -> dict[str, Any]:

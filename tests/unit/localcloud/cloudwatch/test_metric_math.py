@@ -180,3 +180,11 @@ def test_what_is_no_expression_is_refused_and_quoted(expression):
     with pytest.raises(ExpressionError) as caught:
         read_query({"Id": "e1", "Expression": expression})
     assert repr(expression) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "expression", ["IF(MAX(m1) > 1, m2)", "IF(MAX(m1) > 1, m2, m2 * 2)", "m2 * IF(MAX(m1) < 1, 1, 2)"]
+)
+def test_a_condition_on_nothing_chooses_nothing(expression):
+    """The maximum of a metric without data is neither above nor below anything."""
+    assert _values({"m1": [None, None], "m2": [1, 2]}, expression) == [None, None]

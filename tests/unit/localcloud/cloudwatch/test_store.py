@@ -57,6 +57,15 @@ def test_units_are_kept_apart_and_seen_together_where_none_is_asked_for():
     assert (_sums(store, unit="Count"), _sums(store, unit="Bytes"), _sums(store)) == ({0: 1}, {}, {0: 3})
 
 
+def test_a_value_of_an_unknown_unit_is_seen_whatever_unit_is_asked_for():
+    store = MetricStore()
+    store.put("Shop", "Orders", {"Stage": "dev"}, START, [1], "Count")
+    store.put("Shop", "Orders", {"Stage": "dev"}, START, [2], None)
+    store.put("Shop", "Orders", {"Stage": "dev"}, START, [4], "None")
+    found = [_sums(store, unit=unit) for unit in ("Count", "Bytes", "None", None)]
+    assert found == [{0: 3}, {0: 2}, {0: 6}, {0: 7}]
+
+
 def test_a_statistic_asked_for_again_knows_what_came_meanwhile():
     store = MetricStore()
     store.put("Shop", "Orders", {"Stage": "dev"}, START, [1])

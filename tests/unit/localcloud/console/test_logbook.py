@@ -56,6 +56,7 @@ def test_lines_are_found_by_function_connection_and_text(logs):
 def test_a_topic_is_found_where_a_line_names_it_alone_or_among_its_changes(logs):
     assert events(logs.find(Search(topic="price:a"))) == ["handled", "changes_published"]
     assert events(logs.find(Search(topic="tvl:b"))) == ["changes_published"]
+    assert events(logs.find(Search(topic="price:*"))) == ["handled", "changes_published"]
     assert logs.find(Search(topic="price")) == []
 
 

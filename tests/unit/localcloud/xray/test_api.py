@@ -39,6 +39,10 @@ def test_traces_are_listed_newest_first_and_narrowed(api, query, expected):
     assert names(api.answer("/traces", query)) == expected
 
 
+def test_the_functions_to_choose_from_are_all_that_were_traced(api):
+    assert api.answer("/traces", {"limit": "1"})[1]["functions"] == ["deliver", "poll", "process"]
+
+
 @pytest.mark.parametrize("query", [{"limit": "many"}, {"limit": "-1"}, {"seconds": "now"}, {"annotation": "topic"}])
 def test_a_query_that_makes_no_sense_is_told(api, query):
     status, answer = api.answer("/traces", query)

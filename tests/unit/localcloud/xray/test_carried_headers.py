@@ -1,23 +1,9 @@
 """ministack hands the trace header of a request on to the messages that come of it, as SNS and SQS do."""
 
-import asyncio
-
 import pytest
-
-from localcloud.ministack import Ministack
 
 SENT = "Root=1-65532500-000000000000000000000001;Parent=00000000000000aa;Sampled=1"
 OTHER = "Root=1-65532500-000000000000000000000002;Parent=00000000000000bb;Sampled=1"
-
-
-@pytest.fixture(scope="module")
-def ministack(tmp_path_factory):
-    server = Ministack(tmp_path_factory.mktemp("ministack"))
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(server.start())
-    yield server
-    loop.run_until_complete(server.stop())
-    loop.close()
 
 
 def with_header(client, header):

@@ -4,9 +4,13 @@ import random
 
 import pytest
 
+from localcloud.xray.invocations import Tracer
 from localcloud.xray.journey import journey
+from localcloud.xray.sampling import Sampler
 from localcloud.xray.servicemap import percentile, service_map
 from localcloud.xray.services import QUEUE, Service
+from localcloud.xray.store import TraceStore
+from tests.unit.handlers import rig
 from tests.unit.localcloud.xray.made import a_changes_way, document, function, link, store_of, subsegment, trace_id
 
 
@@ -124,6 +128,32 @@ def test_a_message_whose_sender_called_nobody_that_is_known_still_has_its_edge()
     edges = shown(service_map(store, store.newest()))
     assert edges["message", "deliveries"]["count"] == 1
     assert edges["deliveries", "deliver"]["linked"]
+
+
+@pytest.mark.parametrize(
+    ("event", "caller"),
+    [
+        (rig.event("scheduled"), "Schedule"),
+        (rig.event("websocket_connect"), "Clients"),
+        (rig.event("authorizer_request"), "Clients"),
+        (rig.event("rest_v1_proxy"), "Clients"),
+        ({"RequestType": "Create", "ResponseURL": "https://…", "StackId": "s"}, "CloudFormation"),
+        ({"SecretId": "s", "Step": "createSecret", "ClientRequestToken": "t"}, "Secrets Manager"),
+        ({"action": "upgrade"}, "Operator"),
+        (None, "Operator"),
+    ],
+)
+def test_a_function_is_called_by_whom_its_event_is_from(event, caller):
+    store = TraceStore()
+    Tracer(store.put, sampler=Sampler()).begin("function", event, arn="", request_id="r").end(None)
+    assert list(shown(service_map(store, store.newest()))) == [(caller.split()[-1], "function")]
+
+
+def test_a_call_whose_caller_has_not_come_is_counted_but_is_of_nobody():
+    store = store_of([subsegment(15, "Redis", trace=1, parent=11, namespace="remote")])
+    seen = service_map(store, store.newest())
+    assert [(node["name"], node["count"]) for node in seen["nodes"]] == [("Redis", 1)]
+    assert seen["edges"] == []
 
 
 def test_a_callee_that_speaks_for_itself_is_not_inferred_as_well():
