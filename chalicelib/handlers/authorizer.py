@@ -23,6 +23,7 @@ def authorize(event: dict[str, Any], service: AuthorizeConnection) -> dict[str, 
     query = event.get("queryStringParameters") or {}
     context = event["requestContext"]
     with invocation("authorize", request_id=context.get("requestId"), connection_id=context.get("connectionId")):
+        unauthorized = False
         try:
             identity = service.run(
                 token=query.get("token"),
@@ -33,12 +34,14 @@ def authorize(event: dict[str, Any], service: AuthorizeConnection) -> dict[str, 
         except AuthenticationError as error:
             structlog.get_logger().info("handshake_refused", reason=error.name)
             metrics.count("ConnectionsRefused")
-            identity = None
+            unauthorized = True
         except NotAllowedError as error:
             structlog.get_logger().info("handshake_refused", reason=str(error))
             metrics.count("ConnectionsRefused")
             return _policy("nobody", "Deny", event["methodArn"], {})
-    if identity is None:
+        finally:
+            metrics.record("HandshakesUnauthorized", unauthorized)  # each time: alarms subtract it from Lambda's errors
+    if unauthorized:
         raise Exception("Unauthorized")  # out here: to refuse is not to fail, and is not logged as that
     found = {"user": identity.user, "tier": identity.tier, "session_ms": str(identity.session_ms)}
     return _policy(identity.user, "Allow", event["methodArn"], found)

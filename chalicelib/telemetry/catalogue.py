@@ -53,6 +53,12 @@ METRICS: tuple[Metric, ...] = (
         "Count",
         "Handshakes refused for want of a valid login, origin or free place; not those that failed for our own faults.",
     ),
+    Metric(
+        "business",
+        "HandshakesUnauthorized",
+        "Count",
+        "Handshakes answered 401, by invocation of the authorizer: Lambda counts each as an error, and none is one.",
+    ),
     Metric("business", "ObservationsPublished", "Count", "Observations that ingest handed to the topic."),
     Metric(
         "business",

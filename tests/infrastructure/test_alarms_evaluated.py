@@ -179,13 +179,26 @@ def test_one_error_in_a_quiet_minute_is_no_rate(operation, calls, invocations, e
     assert operation.state("RequestErrorRateTooHigh") is state
 
 
+@pytest.mark.parametrize(("unauthorized", "state"), [(90, State.OK), (60, State.ALARM)])
+def test_clients_without_a_login_are_no_fault_of_ours(operation, calls, unauthorized, state):
+    """Lambda counts each 401 of an authorizer as an error: nobody is woken by a bot with an old key."""
+
+    def minute():
+        calls("authorize", 100, errors=90)
+        operation.record("DefiStream", "HandshakesUnauthorized", {"Stage": "production"}, [unauthorized])
+
+    operation.passes(5, minute)
+    for alarm in ("RequestErrorRateTooHigh", "HandshakeErrorRateTooHigh"):
+        assert operation.state(alarm) is state
+
+
 @pytest.mark.parametrize(("errors", "state"), [(1, State.ALARM), (0, State.OK)])
 def test_a_bad_version_is_found_at_a_tenth_of_little_traffic(operation, template, calls, errors, state):
     """One call a minute of ten: the alias alone would not show it within a canary's five minutes."""
     new = next(
         plain(use)
         for use in alarm_uses(template["Resources"])
-        if use.where == "ReleaseRequestErrorRateTooHigh" and use.dimensions["FunctionName"] == f"{P}message"
+        if use.where == "ReleaseRequestErrorRateTooHigh" and use.dimensions.get("FunctionName") == f"{P}message"
     )
 
     def minute():
