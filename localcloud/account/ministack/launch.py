@@ -18,6 +18,7 @@ from localcloud.account.ministack import (
     handshakes,
     invocations,
     queues,
+    rotation,
     servers,
     traces,
     unpacking,
@@ -46,6 +47,7 @@ def main() -> None:
     if settings is not None:
         be_account(table, settings)
     register_stand_ins(table)
+    rotation.register(table)
     instances = table[servers.DATABASE]
     instances["create"] = servers.with_master_secret(
         instances["create"], table["AWS::SecretsManager::Secret"]["create"]

@@ -3,7 +3,8 @@
 Source: CodeDeploy User Guide, "AppSpec 'hooks' section for an AWS Lambda deployment", "Deployments on an AWS Lambda
 compute platform", "Stop deployments with alarms". Two choices where it is silent: an alarm that is in ALARM already
 stops the deployment at its start; and a hook whose function raises fails at once, where CodeDeploy would wait out its
-hour.
+hour. And one thing is otherwise: hooks are called one after the other, since each starts new versions, of which all at
+once would each take as long as all of them.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Deployment:
     clock: Clock
     functions: Functions
     alarm_state: Callable[[str], str | None]
+    turn: threading.Lock = field(default_factory=threading.Lock)  # to call a hook: shared, they are called one by one
     id: str = field(default_factory=lambda: f"d-{uuid4().hex[:9].upper()}")
     status: str = "Created"
     code: str = ""
@@ -141,7 +143,11 @@ class Deployment:
             return
         execution = uuid4().hex
         self._hooks[execution] = "Pending"
-        problem = self.functions.invoke(function, {"DeploymentId": self.id, "LifecycleEventHookExecutionId": execution})
+        with self.turn:
+            self._check()
+            problem = self.functions.invoke(
+                function, {"DeploymentId": self.id, "LifecycleEventHookExecutionId": execution}
+            )
         if problem is not None and self._hooks[execution] == "Pending":
             raise _EndedError("Failed", "HOOK_FAILED", f"{event}: {function} failed: {problem}")
         self._wait(self.clock.seconds(HOOK_MINUTES), until=lambda: self._hooks[execution] != "Pending")

@@ -39,6 +39,7 @@ class CodeDeploy:
     groups: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     configs: dict[str, dict[str, Any]] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def deploy(self, update: Mapping[str, Any], *, function: str, alias: str, before: str, after: str) -> Deployment:
         """Begin to move an alias as its ``CodeDeployLambdaAliasUpdate`` says. Raises ApiError, ConfigurationError."""
@@ -59,7 +60,9 @@ class CodeDeploy:
             before_hook=update.get("BeforeAllowTrafficHook"),
             after_hook=update.get("AfterAllowTrafficHook"),
         )
-        deployment = Deployment(plan=plan, clock=self.clock, functions=self.functions, alarm_state=self.alarm_state)
+        deployment = Deployment(
+            plan=plan, clock=self.clock, functions=self.functions, alarm_state=self.alarm_state, turn=self.turn
+        )
         self.deployments[deployment.id] = deployment
         # ministack keeps account and region in the context.
         threading.Thread(target=copy_context().run, args=(deployment.run,), name=deployment.id, daemon=True).start()

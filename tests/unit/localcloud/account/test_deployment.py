@@ -153,3 +153,15 @@ def test_each_step_has_its_share(percents: tuple[int, ...]) -> None:
     functions = FakeFunctions("1")
     deployment(functions, steps=[Step(percent, 1) for percent in percents]).run()
     assert [weights["2"] for _, weights in functions.routes[:-1]] == [percent / 100 for percent in percents]
+
+
+def test_hooks_are_called_one_after_the_other() -> None:
+    """All at once they would each take as long as all of them."""
+    functions, turn = FakeFunctions("1"), threading.Lock()
+    seen: list[bool] = []
+    shift = deployment(functions, before_hook="verify")
+    shift.turn = turn
+    functions.hook = lambda _: seen.append(turn.locked())
+    shift.run()
+    assert seen == [True]
+    assert not turn.locked()
