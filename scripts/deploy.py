@@ -8,31 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import json
-import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from scripts.artifacts import Artifacts
-from scripts.deployment.account import Account, is_aws
+from scripts.deployment.account import Account
 from scripts.deployment.command import add_shared, artifacts_of, ended, told
-from scripts.deployment.console import Console
-from scripts.deployment.deploying import Clients, Deploying, Options, Result
 from scripts.deployment.errors import EXIT_CODES, StackError
-from scripts.deployment.finishing import Finishing
-from scripts.deployment.release import Release
+from scripts.deployment.locally import deploy_locally
+from scripts.deployment.request import Request, conclude
 from scripts.deployment.waiting import Waiting
 from scripts.package import version_name
-from scripts.packaging.assemble import PROJECT
-from scripts.packaging.output import package
-from scripts.smoke import line, pair
+from scripts.smoke import pair
 
 EPILOG = f"""
 What happens: the sources are packaged and uploaded, unless --version names a release that is in the bucket or --release
@@ -42,7 +29,11 @@ back if that fires; then a client connects, publishes and receives; then the rel
 and scripts.rollback.
 
 Refused: to replace or delete what cannot be made again (--allow-replace names each resource that may be), and to
-overwrite what somebody changed by hand (--accept-drift). A parameter that was once given stays as it is.
+overwrite what somebody changed by hand (--accept-drift). A stage that is in alarm takes a release only --at-once, which
+is for the one that ends the alarm. A parameter that was once given stays as it is.
+
+A workflow's DeployRole has CloudFormation work in the name of ExecutionRole, and the stack remembers it. That role may
+not change the deployment's own roles: then a person deploys with --role, a role of theirs that CloudFormation may take.
 
 It may be interrupted and run again: CloudFormation goes on by itself, and the same command follows it.
 
@@ -57,7 +48,7 @@ examples:
   python -m scripts.deploy --target local
   python -m scripts.deploy staging --target local --keep
   python -m scripts.deploy production --target local --parameter DomainName=stream.example.com \\
-      --parameter CertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/x
+      --parameter CertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012
 
 {EXIT_CODES}"""
 
@@ -91,6 +82,12 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--accept-drift", action="store_true", help="overwrite what was changed by hand")
     options.add_argument(
+        "--at-once",
+        action="store_true",
+        help="no canary, no trial and no watch: for a release that puts right what an alarm rings for",
+    )
+    options.add_argument("--role", metavar="ARN", help="in whose name CloudFormation works (default: see below)")
+    options.add_argument(
         "--monitor-minutes",
         type=_minutes,
         default=10,
@@ -118,163 +115,16 @@ def _minutes(text: str) -> int:
     return int(text)
 
 
-class Command:
-    """One deployment as asked for."""
-
-    def __init__(self, arguments: argparse.Namespace, account: Clients, artifacts: Artifacts, waiting: Waiting) -> None:
-        self._arguments = arguments
-        self._artifacts = artifacts
-        self._started = time.monotonic()
-        self._made_for = "aws" if is_aws(account.client("cloudformation")) else "local"  # the zip: which machine
-        self.console = Console(json=arguments.json, verbose=arguments.verbose)
-        self.deploying = Deploying(account, artifacts, arguments.stage, console=self.console, waiting=waiting)
-        self._finishing = Finishing(self.deploying, api_key=os.environ.get("DEFISTREAM_KEY"))
-
-    def run(self) -> dict[str, Any]:
-        """What a program is told. Raises what goes wrong, with what was found out by then in its ``more``."""
-        result = None if self._arguments.dry_run else self._resumed()
-        if result is None:
-            self._finishing.look_before()
-            result = self.deploying.deploy(self._release(), self._options())
-        more: dict[str, Any] = result.as_json()
-        try:
-            if result.outcome == "deployed" and not self._arguments.no_smoke:
-                self.console.title("Smoke test, as a client:")
-                self._finishing.smoke(result, lambda check: self.console.line(line(check)))
-                self._finishing.prune()
-        except StackError as error:
-            error.more = {**more, **self._finishing.seen}
-            raise
-        seconds = round(time.monotonic() - self._started, 1)
-        return {"ok": True, "stage": self._arguments.stage, "seconds": seconds, **more, **self._finishing.seen}
-
-    def _resumed(self) -> Result | None:
-        """Of a change that was going on; None if that was not what is asked for."""
-        result = self.deploying.resume()
-        named = self._arguments.version or self._arguments.release
-        if result is None or result.record is None or not named:
-            return result
-        return result if result.record.version == self._arguments.version else None
-
-    def _release(self) -> Release:
-        arguments = self._arguments
-        if arguments.version:
-            return self._artifacts.release(arguments.version)
-        folder = arguments.release or make_release(arguments.stage, target=self._made_for, say=self.console.step)
-        return self._artifacts.upload(folder, say=self.console.step)
-
-    def _options(self) -> Options:
-        arguments = self._arguments
-        return Options(
-            parameters=dict(arguments.parameter),
-            dry_run=arguments.dry_run,
-            allow_replace=arguments.allow_replace,
-            accept_drift=arguments.accept_drift,
-            monitor_minutes=arguments.monitor_minutes,
-            yes=arguments.yes or arguments.target == "local",
-            verbose=arguments.verbose,
-        )
-
-
-def make_release(stage: str, *, target: str, say: Callable[[str], None]) -> Path:
-    """Package the sources for one stage; returns the folder. Raises PackagingError."""
-    folder = PROJECT / "build" / (f"{stage}-local" if target == "local" else stage)
-    seen: set[str] = set()
-
-    def steps(text: str) -> None:
-        step = text.partition(":")[0]
-        if step and step not in seen:
-            seen.add(step)
-            say(step)
-
-    package([stage], target=target, out=folder, say=steps)
-    return folder
-
-
 def deploy_to_account(arguments: argparse.Namespace) -> int:
     """To whatever account the environment opens."""
     account = Account.of_environment()
     artifacts = artifacts_of(account, arguments.stage, arguments.bucket)
-    command = Command(arguments, account, artifacts, Waiting())
+    request = Request(arguments, account, artifacts, Waiting())
     try:
-        conclude(command.console, command.run(), as_json=arguments.json)
+        conclude(request.console, request.run(), as_json=arguments.json)
     except StackError as error:
         return told("deploy", error, as_json=arguments.json, more=error.more)
     return 0
-
-
-def conclude(console: Console, told: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(told), flush=True)
-        return
-    console.title("Outputs:")
-    for name, value in sorted(told["outputs"].items()):
-        console.line(f"{name:<28} {value}")
-    version = f" release {told['version']}" if told["version"] else ""
-    console.title(f"{told['stage']}: {told['outcome']}{version} in {told['seconds']:.0f} s")
-
-
-# --- an account of this machine ---
-
-
-async def deploy_locally(arguments: argparse.Namespace) -> int:
-    """Until it is done, or until Ctrl-C: before it is up that is an interruption, with --keep after it the end."""
-    interrupt = threading.Event()
-    work = asyncio.create_task(_deploy_locally(arguments, interrupt))
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        interrupt.set()
-        print("deploy: interrupted; nothing is left running", file=sys.stderr)
-        return 130
-
-
-async def _deploy_locally(arguments: argparse.Namespace, interrupt: threading.Event) -> int:
-    from localcloud.account.account import LocalAccount
-
-    console = Console(json=arguments.json, verbose=arguments.verbose)
-    async with LocalAccount(progress=console.step) as account:
-        clients = Account(account.client)
-        artifacts = Artifacts(clients.client("s3"), account.bucket)
-        waiting = Waiting(every_s=0.2, interrupt=interrupt)
-        command = Command(arguments, clients, artifacts, waiting)
-        error: StackError | None = None
-        try:
-            found = await asyncio.to_thread(command.run)
-        except StackError as failed:
-            error, found = failed, dict(failed.more)
-        finally:
-            interrupt.set()
-        about = {"aws_url": account.url, "stand_ins": account.stand_ins}
-        about["differences"] = [asdict(each) for each in account.differences]
-        if error is not None:
-            print(f"\nministack said last:\n{account.tail()}", file=sys.stderr)
-            return told("deploy", error, as_json=arguments.json, more={**found, **about})
-        if not arguments.json:
-            tell(console, about)
-        conclude(console, {**found, **about}, as_json=arguments.json)
-        if arguments.keep:
-            console.title(f"It stays until Ctrl-C. From another terminal:\n\n{usage(arguments.stage, account.env)}")
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-    return 0
-
-
-def tell(console: Console, about: dict[str, Any]) -> None:
-    console.title("Otherwise here than on AWS:")
-    for each in about["differences"]:
-        console.line(f"{each['what']:<26} {each['here']}  ({each['why']})")
-    console.title(f"Stand-ins, with nothing behind them: {sum(map(len, about['stand_ins'].values()))} resources")
-    for kind, names in about["stand_ins"].items():
-        console.line(f"{len(names):3}  {kind}: {', '.join(names)}")
-
-
-def usage(stage: str, env: dict[str, str]) -> str:
-    """What a person types to use what was deployed."""
-    set_up = "\n".join(f"  export {name}={value}" for name, value in env.items())
-    return f"{set_up}\n  {sys.executable} -m scripts.smoke {stage}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     name = given.stack or f"defi-stream-{given.stage}"
     try:
-        account = Account()
+        account = Account.of_environment()
         cloudformation = account.client("cloudformation")
         target = target_of(account.client, Stack(cloudformation, name))
     except (StackError, BotoCoreError, ClientError) as error:

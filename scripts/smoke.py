@@ -18,10 +18,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.deployment.account import Account
-from scripts.deployment.deploying import stack_name
 from scripts.deployment.errors import StackError
 from scripts.deployment.smoking import smoke_of
-from scripts.deployment.stack import Stack
+from scripts.deployment.stack import Stack, stack_name
 from scripts.keys import credentials
 from scripts.packaging.assemble import PROJECT
 from scripts.packaging.chalice_output import stages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import boto3
@@ -18,6 +18,14 @@ from scripts.deployment.errors import RefusedError
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=60)
 _DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _WHO = ("GITHUB_ACTOR", "GITHUB_RUN_ID")
+
+
+class Clients(Protocol):
+    """An account, as far as a deployment needs it."""
+
+    def client(self, service: str) -> Any: ...
+
+    def who(self) -> str: ...
 
 
 class Account:

@@ -78,6 +78,23 @@ class Aliases:
                     deleted.append(f"{function}:{version}")
         return deleted
 
+    def withdraw(self, held: Iterable[StackResource]) -> list[str]:
+        """Delete the versions that a release published before it was taken back; returns what was deleted.
+
+        They are newer than all that serves, and none of those that the stack holds. Lambda publishes no version of what
+        is like the newest: CloudFormation could not make the same release again while they are there.
+        """
+        kept = {one.physical_id.rpartition(":function:")[2] for one in held}
+        deleted: list[str] = []
+        for pointer in self.read():
+            newest = max(map(int, [pointer.version, *pointer.weights]))
+            for version in self._versions(pointer.function):
+                name = f"{pointer.function}:{version}"
+                if int(version) > newest and name not in kept:
+                    self._client.delete_function(FunctionName=pointer.function, Qualifier=version)
+                    deleted.append(name)
+        return deleted
+
     def _versions(self, function: str) -> list[str]:
         pages = self._client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
         found = [one["Version"] for page in pages for one in page["Versions"]]

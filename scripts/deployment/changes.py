@@ -55,6 +55,7 @@ class Fate(StrEnum):
     DELETED = "deleted"
 
 
+VERSION = "AWS::Lambda::Version"
 _FOLDED = (Fate.TAGGED, Fate.SAME)
 _TAGS = ("Tags", "ResourceTags")
 
@@ -181,11 +182,22 @@ def _cause(detail: Mapping[str, Any]) -> Cause | None:
 
 
 def as_text(changes: Sequence[Change], *, verbose: bool = False) -> list[str]:
-    """A line for each that matters: what is replaced and deleted first. Tags are counted, unless ``verbose``."""
+    """A line for each that matters: what is replaced and deleted first.
+
+    Unless ``verbose``, tags are counted, and the versions that every release brings and leaves are summed up.
+    """
+    published = [one for one in changes if one.type == VERSION and one.fate is Fate.ADDED]
+    left = [one for one in changes if one.type == VERSION and one.fate is Fate.DELETED and "Retain" in one.policy]
     order = (Fate.DELETED, Fate.REPLACED, Fate.PERHAPS, Fate.ADDED, Fate.CHANGED, *_FOLDED)
+    listed = list(changes) if verbose else [one for one in changes if one not in (*published, *left)]
     lines = []
+    if published and not verbose:
+        functions = sorted(one.logical_id.rpartition("Version")[0] for one in published)
+        lines.append(f"{'new version':<17} {', '.join(functions)}")
+    if left and not verbose:
+        lines.append(f"{'kept in Lambda':<17} {len(left)} versions that leave the stack")
     for fate in order:
-        of_fate = sorted((one for one in changes if one.fate is fate), key=lambda one: (one.type, one.logical_id))
+        of_fate = sorted((one for one in listed if one.fate is fate), key=lambda one: (one.type, one.logical_id))
         if fate in _FOLDED and of_fate and not verbose:
             lines.append(f"{fate:<17} {len(of_fate)} resources")
             continue

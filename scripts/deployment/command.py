@@ -14,9 +14,9 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.artifacts import Artifacts
-from scripts.deployment.deploying import Clients, stack_name
+from scripts.deployment.account import Clients
 from scripts.deployment.errors import DetachedError, RefusedError, StackError
-from scripts.deployment.stack import Stack
+from scripts.deployment.stack import Stack, stack_name
 from scripts.packaging.assemble import PROJECT
 from scripts.packaging.chalice_output import stages
 from scripts.packaging.problems import PackagingError

@@ -40,7 +40,7 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """``not_made`` says why the check could not be made; ``blocks`` whether that is for a person to decide."""
+    """``not_made`` says what could not be checked and why; ``blocks`` whether that is for a person to decide."""
 
     drifted: Sequence[Drifted] = ()
     not_made: str = ""
@@ -61,8 +61,9 @@ def detect(stack: Stack) -> DriftReport:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return DriftReport(not_made=str(error), blocks=code not in _NOT_HERE)
+    # Failed is what it is called if one resource of hundreds could not be read; there are results of all others.
     failed = status["DetectionStatus"] == "DETECTION_FAILED"
-    return DriftReport(drifted, not_made=status.get("DetectionStatusReason", "") if failed else "", blocks=failed)
+    return DriftReport(drifted, not_made=status.get("DetectionStatusReason", "no reason given") if failed else "")
 
 
 def _drifted(stack: Stack) -> list[Drifted]:

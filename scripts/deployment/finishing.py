@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.deployment import records
-from scripts.deployment.deploying import Deploying, Result
+from scripts.deployment.deploying import Deploying
 from scripts.deployment.errors import SmokeFailedError
+from scripts.deployment.options import Result
 from scripts.deployment.smoking import firing, smoke_of
 from scripts.smoke_checks import Check, Report
 

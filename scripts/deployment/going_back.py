@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.deployment import records
-from scripts.deployment.deploying import VERSION, Deploying, Options, Result
+from scripts.deployment.deploying import Deploying
 from scripts.deployment.errors import RefusedError, RolledBackError, StackError
+from scripts.deployment.options import Options, Result
+from scripts.deployment.proposing import VERSION
 from scripts.deployment.records import Record
 from scripts.deployment.schema import why_not_back
 from scripts.deployment.shifting import stop
+from scripts.deployment.waiting import problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class GoingBack:
         try:
             return self._run(plan, allow_replace)
         except (BotoCoreError, ClientError) as error:
-            raise StackError(f"stack {self._deploying.stack.name}: {error}") from error
+            raise problem(f"stack {self._deploying.stack.name}", error) from error
 
     def _goal(self, history: Sequence[Record], current: Record | None, version: str | None) -> Record:
         if version is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -99,16 +100,21 @@ def on_stack_versions(stack: Stack, aliases: Aliases) -> None:
 
 
 def not_in_alarm(cloudwatch: Any, state: StackState) -> None:
-    """That the alarm which takes a release back is not on before there is a release."""
+    """That the alarm which takes a release back is not on before there is a release.
+
+    Its parts are those by which CodeDeploy stops a shift, too.
+    """
     arn = state.outputs.get(ALARM)
     if not arn:
         return
     name = arn.partition(":alarm:")[2]
     listed = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"]).get("CompositeAlarms", [])
-    if any(one["StateValue"] == "ALARM" for one in listed):
+    firing = [one.get("StateReason", "") for one in listed if one["StateValue"] == "ALARM"]
+    if firing:
+        why = f" ({firing[0]})" if firing[0] else ""
         raise RefusedError(
-            f"{name} is in ALARM now: every release would be taken back at once. See what is wrong; if the release is "
-            f"what puts it right, give --monitor-minutes 0"
+            f"{name} is in ALARM now{why}: every release would be taken back at once. See what is wrong and "
+            f"try again when it is over. A release that puts it right goes --at-once: all traffic, unverified, unwatched"
         )
 
 
@@ -138,6 +144,32 @@ def told_unpublished(changes: Sequence[Change], *, console: Console) -> None:
             late |= {cause.entity for cause in one.causes if cause.source == "ParameterReference"}
     for name in sorted(late - {"Version", "ArtifactBucket"}):
         console.step(f"{name} reaches no function's alias: put its value into cfn/parameters and package again")
+
+
+# What ExecutionRole may not change, since it would be widening itself (cfn/deployment.yaml, NeverItself).
+_NEVER_ITSELF = re.compile(r"(DeployRole|ExecutionRole|FunctionBoundary|Deploy[A-Z][a-z]+)")
+
+
+def within_the_role(changes: Sequence[Change], role: str | None, *, stack: str) -> None:
+    """That CloudFormation may do it in the name of ``role``; None are the caller's own rights.
+
+    A stack remembers the role of the last change, and a person who names none works in it as well.
+    """
+    if not role or f":role/{stack}-ExecutionRole-" not in role:
+        return
+    beyond = [
+        one.logical_id
+        for one in changes
+        if one.fate not in (Fate.TAGGED, Fate.SAME)
+        and one.type in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+        and _NEVER_ITSELF.fullmatch(one.logical_id)
+    ]
+    if beyond:
+        raise RefusedError(
+            f"this changes {', '.join(sorted(beyond))}, and CloudFormation works in the name of ExecutionRole, which "
+            f"may not widen itself. A person deploys it with --role: the ARN of a role that may, and that trusts "
+            f"cloudformation.amazonaws.com"
+        )
 
 
 def nothing_lost(changes: Sequence[Change], allowed: Collection[str], *, console: Console) -> None:

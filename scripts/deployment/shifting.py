@@ -16,6 +16,7 @@ _GROUP = "AWS::CodeDeploy::DeploymentGroup"
 _APPLICATION = "AWS::CodeDeploy::Application"
 _GOING_ON = ["Created", "Queued", "InProgress", "Ready"]
 _OVER = ("Succeeded", "Failed", "Stopped")
+_ENDED = ("DeploymentAlreadyCompletedException", "DeploymentDoesNotExistException")
 _DEPLOYMENT = re.compile(r"\bd-[A-Z0-9]{9,}\b")
 
 Say = Callable[[str], None]
@@ -78,8 +79,17 @@ def stop(codedeploy: Any, resources: Iterable[StackResource], *, waiting: Waitin
         stopped += listed.get("deployments", [])
     for deployment in stopped:
         say(f"stop CodeDeploy {deployment}")
-        codedeploy.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
+        _stop(codedeploy, deployment)
     for deployment in stopped:
         while codedeploy.get_deployment(deploymentId=deployment)["deploymentInfo"]["status"] not in _OVER:
             waiting.pause()
     return stopped
+
+
+def _stop(codedeploy: Any, deployment: str) -> None:
+    """It may have ended by itself meanwhile, or by CloudFormation's doing."""
+    try:
+        codedeploy.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _ENDED:
+            raise

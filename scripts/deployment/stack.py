@@ -54,6 +54,10 @@ class StackState:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
 
+def stack_name(stage: str) -> str:
+    return f"defi-stream-{stage}"
+
+
 OnEvent = Callable[[StackEvent], None]
 
 

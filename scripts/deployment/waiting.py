@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from scripts.deployment.errors import DetachedError, StillGoingError
+from scripts.deployment.errors import DetachedError, StackError, StillGoingError
 
 Result = TypeVar("Result")
 
@@ -27,6 +27,14 @@ _PASSING = frozenset(
     }
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_RENEW = "the credentials have expired: renew them"
+
+
+def problem(subject: str, error: BotoCoreError | ClientError) -> StackError:
+    """The error as one of ours: of credentials that ran out on the way, that the same command goes on with new ones."""
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] in _EXPIRED:
+        return StillGoingError(f"{subject}: {_RENEW}, and give the same command again")
+    return StackError(f"{subject}: {error}")
 
 
 class Waiting:
@@ -81,7 +89,7 @@ class Waiting:
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code in _EXPIRED:
-                    raise StillGoingError("the credentials have expired: renew them") from error
+                    raise StillGoingError(_RENEW) from error
                 if code not in _PASSING:
                     raise
                 problem: Exception = error

@@ -16,7 +16,7 @@ from scripts.scanning.findings import TOOLS
 HERE = Path(__file__).parent
 RUNNER = "ubuntu-latest=-self-hosted"
 SUCCESS, FAILURE = "success", "failure"
-_COLOUR = re.compile(r"\x1b(?:\[[?0-9;]*[A-Za-z]|[=>])")
+_CONTROL = re.compile(r"\x1b(?:\[[?0-9;]*[A-Za-z]|[=>])")
 _OURS = ("Set up job", "Complete job")  # act's own steps
 
 
@@ -52,12 +52,17 @@ class Log:
         self.say = say
 
     def line(self, text: str) -> None:
-        self._file.write(f"{_COLOUR.sub('', text)}\n")
+        self._file.write(f"{_plain(text)}\n")
         self._file.flush()
 
     def tell(self, text: str) -> None:
         self.line(text)
         self.say(text)
+
+
+def _plain(text: str) -> str:
+    """Without colours, and of a line that was written over again and again the last: act gives its steps a terminal."""
+    return _CONTROL.sub("", text).rstrip("\r").rpartition("\r")[2]
 
 
 def run(
@@ -111,7 +116,7 @@ def _read(line: str, told: Run, log: Log) -> None:
         return
     job, message = str(entry.get("job", "")).strip(), str(entry.get("msg", "")).rstrip()
     if entry.get("raw_output"):
-        log.line(f"    {job} | {message}")
+        log.line(f"    {job} | {_plain(message)}")
     elif entry.get("command") == "summary":
         told.summaries.append(entry["content"])
     elif entry.get("command") == "set-output":

@@ -43,6 +43,6 @@ def a_pull_request_is_scanned(world: World) -> None:
             world.report.not_run.append(f"the scan of {scan}, which failed as it should without a verdict: {reason}")
             world.claim(story, f"a scan of {scan} that cannot be made is no all-clear", ended == [FAILURE])
         else:
-            world.claim(story, f"{scan}: nothing found", ended == [SUCCESS], said.partition("```")[2].strip(" `\n"))
+            world.claim(story, f"{scan}: nothing found", ended == [SUCCESS])
     kept = run.result_of("Keep it") == SUCCESS
     world.claim(story, "the bill of materials is kept", kept)

@@ -93,6 +93,13 @@ class Person:
                     found[name] = alias["FunctionVersion"]
         return found
 
+    def verdicts(self, stage: str) -> list[str]:
+        """What the pre-traffic hook found wrong with new versions, each in a line."""
+        group = f"/aws/lambda/defi-stream-{stage}-verify-release"
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        said = [event["message"] for page in pages for event in page["events"] if "release_judged" in event["message"]]
+        return [problem for line in said for problem in json.loads(line).get("problems", ())]
+
     def key(self, stage: str) -> str:
         """An API key with room for a load test."""
         table = self.outputs(stage)["KeysTable"]
@@ -103,7 +110,7 @@ class Person:
     def under_load(self, stage: str, key: str, folder: Path, *, users: int, seconds: int) -> Iterator[LoadTest]:
         """A load test of the stage beside what the block does."""
         words = ["--users", str(users), "--duration", f"{seconds}s", "--directory", str(folder), "--json"]
-        words += ["--changes", "5", "--topics", "20", "--settle", "5s"]
+        words += ["--changes", "3", "--topics", "20", "--settle", "5s"]
         with (folder.parent / f"{folder.name}.log").open("w") as said:
             process = subprocess.Popen(
                 [sys.executable, "-m", "scripts.load_stage", stage, *words],

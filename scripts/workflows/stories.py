@@ -22,7 +22,7 @@ OF_PRODUCTION = (  # which has to have an address of its own
     "DomainName=stream.example.com",
     "CertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/11111111-2222-3333-4444-555555555555",
 )
-LOAD_USERS = 8
+LOAD_USERS = 6
 LOAD_SECONDS = 180
 
 HANDLER = Path("chalicelib/handlers/queues.py")
@@ -45,6 +45,14 @@ class Stages:
     keys: dict[str, str]
 
     def run(self, workflow: str, event_name: str, event: Mapping[str, object]) -> act.Run:
+        run = self._run(workflow, event_name, event)
+        if run.result_of(DEPLOY) == act.FAILURE:
+            for stage in STAGES:
+                for problem in self.person.verdicts(stage):
+                    self.world.log.tell(f"    {stage}'s hook said: {problem}")
+        return run
+
+    def _run(self, workflow: str, event_name: str, event: Mapping[str, object]) -> act.Run:
         return self.world.run(
             workflow,
             event_name,
@@ -55,6 +63,7 @@ class Stages:
                 "ARTIFACT_BUCKET": self.account.bucket,
                 "PACKAGE_TARGET": "local",
                 "SUITES": '["unit"]',
+                "LOAD_USERS": str(LOAD_USERS),
             },
             secrets={"LOAD_TEST_KEY": self.keys["staging"]},
             roles=self.roles,
@@ -90,10 +99,10 @@ def first_deployments(world: World, account: Account) -> Stages:
 
 
 def a_merge_deploys_staging(stages: Stages) -> str | None:
-    """The version that staging runs then."""
+    """The version that staging runs then; None if the merge did not reach it."""
     world, person = stages.world, stages.person
     before = person.current("staging")
-    world.repository.commit("Say hello", lambda work: (work / "hello.txt").write_text("hello\n") and None)
+    world.repository.commit("Say hello", say_hello)
     run = stages.run("deploy-staging.yml", "push", PUSH)
     for step in ("make unit", "Package", "AWS credentials", DEPLOY, "Load test", "Notify"):
         world.claim(MERGE, step, run.result_of(step) == act.SUCCESS)
@@ -101,7 +110,7 @@ def a_merge_deploys_staging(stages: Stages) -> str | None:
     version = str(newest["version"])
     world.claim(MERGE, "staging runs the merge's version", person.current("staging") == version != before, version)
     world.claim(MERGE, "the role was taken by OIDC", ":assumed-role/" in newest["who"], newest["who"])
-    return version
+    return version if run.ok else None
 
 
 def a_promotion(stages: Stages, version: str) -> None:
@@ -148,6 +157,12 @@ def a_bad_version(stages: Stages) -> None:
         stages.settled(BAD, load)
     person.run("scripts.smoke", "production")
     world.claim(BAD, "production passes the smoke test", True)
+
+
+def say_hello(work: Path) -> None:
+    """A change of what runs in Lambda, so that every function gets a new version."""
+    with (work / "app.py").open("a") as switchboard:
+        switchboard.write("\n\n# Hello.\n")
 
 
 def break_it(work: Path) -> None:

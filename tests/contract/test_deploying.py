@@ -16,9 +16,11 @@ from scripts.deployment import records
 from scripts.deployment.account import Account
 from scripts.deployment.changes import Fate
 from scripts.deployment.console import Console
-from scripts.deployment.deploying import Deploying, Options, Result, stack_name
+from scripts.deployment.deploying import Deploying
 from scripts.deployment.errors import RefusedError, RolledBackError, StackError
 from scripts.deployment.going_back import GoingBack
+from scripts.deployment.options import Options, Result
+from scripts.deployment.stack import stack_name
 from scripts.deployment.waiting import Waiting
 from tests.conftest import DeployedStack
 from tests.releases import LINE, STAGE, function, queue, write_release
@@ -159,10 +161,10 @@ def test_a_change_that_is_going_on_is_followed_to_its_end_and_recorded(account: 
     deploying = account.deploying
     more = {f"More{number}": queue() for number in range(20)}
     release = deploying.artifacts.upload(write_release(account.folder / "v2", "v2", {"Waiting": queue(), **more}))
-    proposal = deploying._propose(release, YES, deploying.stack.state())
+    proposal = deploying.proposing.propose(release, YES, deploying.stack.state())
     assert proposal is not None
     deploying.artifacts.keep(deploying.begin(release, records.DEPLOY))
-    deploying.changes.execute(proposal)
+    deploying.proposing.changes.execute(proposal)
 
     result = deploying.resume()
     assert result is not None
@@ -312,6 +314,19 @@ def test_versions_that_no_kept_release_had_are_deleted(account: OwnStage, name: 
     assert left - {"$LATEST"} == set(kept[0].aliases[name].values())
     assert gone
     assert account.deploying.aliases().prune(kept) == []
+
+
+def test_a_release_that_was_taken_back_leaves_no_version_behind(account: OwnStage, name: str) -> None:
+    """Lambda publishes nothing that is like the newest version: the same release could not be tried again."""
+    account.deploy("v1", function(name, "A"))
+    stuck = {**queue(VisibilityTimeout=-5), "DependsOn": "Live"}
+    with pytest.raises(RolledBackError):
+        account.deploy("v2", {**function(name, "B"), "Stuck": stuck})
+    listed = account.client("lambda").list_versions_by_function(FunctionName=name)["Versions"]
+    assert [one["Version"] for one in listed] == ["$LATEST", serving(account, name)]
+    assert "versions of functions that were published and taken back, deleted: 1" in account.said.getvalue()
+    assert account.deploy("v3", function(name, "B")).outcome == records.DEPLOYED
+    assert mark(account, name) == "B"
 
 
 def test_a_bucket_that_is_not_there_is_said(account: OwnStage) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import json
+from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
+from scripts.packaging.assemble import PROJECT
 from scripts.packaging.transform import resolve
 from tests.infrastructure import deployment_model as deployment
 from tests.infrastructure import iam_model as model
@@ -245,3 +250,42 @@ def test_a_workflow_may_move_aliases_stop_shifts_and_try_a_stage_out(whole):
     smoke = {"sns:Publish", "sqs:SendMessage", "kms:GenerateDataKey"}
     assert back | shift | watch | smoke <= held
     assert "lambda:InvokeFunction" not in held
+
+
+# What deploy, rollback, smoke and releases call, and where: s3 calls its permissions by other names.
+COMMANDS = [
+    *(PROJECT / "scripts/deployment").glob("*.py"),
+    PROJECT / "scripts/artifacts.py",
+    PROJECT / "scripts/changeset.py",
+]
+CALLED = ("cloudformation", "cloudwatch", "codedeploy", "lambda")
+NOT_A_WORKFLOWS = {
+    "cloudformation:DeleteStack": "of a first deployment that failed, which is a person's",
+}
+
+
+def words_of(path: Path) -> set[str]:
+    """Every attribute and every text in a source: a call, or the name of a paginator."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return attributes | {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+
+
+def test_a_workflow_may_call_whatever_the_commands_call(whole):
+    words = {word for path in COMMANDS for word in words_of(path)}
+    session = botocore.session.get_session()
+    needed = {
+        f"{service}:{operation}"
+        for service in CALLED
+        for operation in session.get_service_model(service).operation_names
+        if xform_name(operation) in words
+    }
+    held = {action for each in model.of_role(whole, "DeployRole") for action in actions(each)}
+    assert len(needed) > 20, "the sources are read rightly"
+    assert needed - held == NOT_A_WORKFLOWS.keys()
+
+
+def test_a_key_that_is_not_there_is_told_from_one_that_may_not_be_read(whole):
+    """S3 decides that by ListBucket without a prefix, which a condition on prefixes never meets."""
+    (finding,) = [each for each in model.of_role(whole, "DeployRole") if "s3:ListBucket" in actions(each)]
+    assert "Condition" not in finding

@@ -21,6 +21,7 @@ from localcloud.account.ministack import (
     rotation,
     servers,
     traces,
+    transforms,
     unpacking,
     weights,
     workers,
@@ -34,6 +35,8 @@ Table = dict[str, dict[str, Any]]
 def main() -> None:
     unpacking.install()
     workers.install()
+    workers.name_errors()
+    transforms.install()
     queues.hasten_queues()
     queues.tell_ages()
     handshakes.heed_unauthorized()

@@ -45,13 +45,14 @@ class Shift:
 @dataclass(slots=True, kw_only=True)
 class Operation:
     """One operation on one stack. ``told`` hears of each alias's way; ``failed`` names those that did not move, and
-    ``was`` the versions that they were at when it began."""
+    ``was`` the versions that they were at when it began. ``cancelled`` is asked for as long as it lasts."""
 
     rollback: RollbackConfiguration
     codedeploy: CodeDeploy
     alarm_state: AlarmState
     clock: Clock
     told: Told
+    cancelled: Callable[[], bool] = lambda: False
     shifts: list[Shift] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     was: dict[str, str] = field(default_factory=dict)
@@ -122,7 +123,9 @@ class Operation:
             raise OperationError(why)
 
     def _triggered(self) -> str:
-        """Which rollback trigger asks to roll back; empty if none does."""
+        """Who asks to roll back, a person or a rollback trigger; empty if none does."""
+        if self.cancelled():
+            return "User Initiated"  # CloudFormation's words for CancelUpdateStack
         for name in self.rollback.alarms:
             state = self.alarm_state(name)
             if state is None:

@@ -6,6 +6,7 @@ for as long as its worker lives, wherever the alias points.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +26,14 @@ class Invoked:
     def invoke(self, event: Any, _request_id: str = "") -> dict[str, Any]:
         result = self.execute(self.record, event)
         if result.get("error") or result.get("throttle"):
-            body = result.get("body")
-            why = body.get("errorMessage", body.get("Message", "")) if isinstance(body, Mapping) else body
-            return {"status": "error", "error": str(why)}
+            return {"status": "ok", "result": {"statusCode": 500, "body": _failure(event["requestContext"])}}
         return {"status": "ok", "result": result.get("body")}
+
+
+def _failure(request: Mapping[str, Any]) -> str:
+    """What API Gateway sends of its own to a client whose function failed; ministack sends the text of the error."""
+    named = {name: request.get(name) for name in ("connectionId", "requestId")}
+    return json.dumps({"message": "Internal server error", **named})
 
 
 def install() -> None:

@@ -97,12 +97,13 @@ class Updates:
             stack = self._stores._stacks[name]
             alarms, minutes = stack.get(_KEPT, ((), 0))
             self._templates[name] = (template, parameters)
-            self._operations[name] = self._begin(
+            operation = self._operations[name] = self._begin(
                 RollbackConfiguration(tuple(alarms), minutes),
                 lambda logical_id, status, reason: add_event(
                     stack_id, name, logical_id, ALIAS, status, reason, self._physical_id(name, logical_id)
                 ),
             )
+            operation.cancelled = lambda: bool(stack.get("_cancel_requested"))  # heeded by ministack between resources
             extended = {**template, "Resources": {**template.get("Resources", {}), LAST: {"Type": TYPE}}}
             try:
                 await deploy(name, stack_id, extended, parameters, *rest, **named)

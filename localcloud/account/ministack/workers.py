@@ -1,6 +1,7 @@
-"""A worker that outlives an exception of its handler, as Lambda's do; ministack ends it, and starts the next anew.
+"""A worker that outlives an exception of its handler, as Lambda's do, and an answer that names the exception's class.
 
-So a bad version costs what it costs in AWS, an error, and not a cold start for every call of it.
+ministack ends the worker, and starts the next anew: here a bad version costs what it costs in AWS, an error, and not a
+cold start for every call of it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from typing import Any
+
+_ANY = "Runtime.HandlerError"
 
 
 def install() -> None:
@@ -42,3 +45,26 @@ def install() -> None:
         return result
 
     runtime._signal, runtime._collect, runtime.Worker.invoke = signalled, collected, invoked
+
+
+def name_errors() -> None:
+    """ministack says Runtime.HandlerError of whatever a handler raises."""
+    import ministack.services.lambda_svc as functions
+
+    execute = functions._execute_function_warm
+
+    def executed(function: Any, event: Any, request_id: str) -> Any:
+        result = execute(function, event, request_id)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict) and body.get("errorType") == _ANY:
+            body["errorType"] = raised(str(body.get("errorMessage", "")), str(result.get("log") or "")) or _ANY
+        return result
+
+    functions._execute_function_warm = executed
+
+
+def raised(message: str, log: str) -> str | None:
+    """The class of the exception whose traceback ends a log, without its module; None if none does."""
+    line = log.rstrip().removesuffix(message.rstrip()).rpartition("\n")[2]
+    name = line.rstrip(": ").rpartition(".")[2]
+    return name if name.isidentifier() else None

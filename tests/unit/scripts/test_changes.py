@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.deployment.changes import Fate, as_text, counted, read_changes
+from scripts.deployment.changes import Change, Fate, as_text, counted, read_changes
 from scripts.deployment.stateful import HOLDS, idle, losses
 
 
@@ -146,3 +146,19 @@ def assembled_types() -> set[str]:
     resources = assemble("production").template["Resources"].values()
     retained = {"Retain", "Snapshot", "RetainExceptOnCreate"}
     return {one["Type"] for one in resources if one.get("DeletionPolicy") in retained}
+
+
+def test_the_versions_that_every_release_brings_and_leaves_are_summed_up() -> None:
+    """Twelve lines of "deleted" for what Lambda keeps would frighten whoever promotes at night."""
+    version = "AWS::Lambda::Version"
+    changes = [
+        Change(Fate.ADDED, "PollVersion0123456789", version),
+        Change(Fate.DELETED, "PollVersionabcdefabcd", version, policy="Retain"),
+        Change(Fate.DELETED, "SweepVersionabcdefabcd", version),
+    ]
+    assert as_text(changes) == [
+        "new version       Poll",
+        "kept in Lambda    1 versions that leave the stack",
+        f"deleted           {version} SweepVersionabcdefabcd",
+    ]
+    assert len(as_text(changes, verbose=True)) == 3

@@ -6,15 +6,18 @@ import io
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from scripts import deploy, releases, rollback, smoke
 from scripts.deployment.account import role_for
 from scripts.deployment.changes import Cause, Change, Fate
 from scripts.deployment.console import Console
 from scripts.deployment.errors import RefusedError
-from scripts.deployment.guards import ALARM, not_in_alarm, told_unpublished, usable
+from scripts.deployment.guards import ALARM, not_in_alarm, told_unpublished, usable, within_the_role
+from scripts.deployment.shifting import stop
 from scripts.deployment.smoking import states_of
-from scripts.deployment.stack import Stack, StackState
+from scripts.deployment.stack import Stack, StackResource, StackState
+from scripts.deployment.waiting import Waiting
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ class CloudWatch:
 def test_a_stage_that_is_in_alarm_takes_no_release() -> None:
     """CloudFormation would take every one back."""
     state = StackState("UPDATE_COMPLETE", outputs={ALARM: "arn:aws:cloudwatch:eu-west-1:1:alarm:Deployment"})
-    with pytest.raises(RefusedError, match=r"Deployment is in ALARM now(.|\n)*--monitor-minutes 0"):
+    with pytest.raises(RefusedError, match=r"Deployment is in ALARM now(.|\n)*--at-once"):
         not_in_alarm(CloudWatch(Deployment="ALARM"), state)
     not_in_alarm(CloudWatch(Deployment="OK"), state)
     not_in_alarm(CloudWatch(), StackState("UPDATE_COMPLETE"))
@@ -137,3 +140,56 @@ def test_a_stack_that_could_not_be_taken_back_says_what_to_do() -> None:
         RefusedError, match="continue-update-rollback --stack-name defi-stream-staging --resources-to-skip Poll"
     ):
         usable(stack, StackState("UPDATE_ROLLBACK_FAILED"), console=Console(json=True), may_delete=True)
+
+
+EXECUTION = "arn:aws:iam::123456789012:role/defi-stream-staging-ExecutionRole-1X"
+
+
+@pytest.mark.parametrize("name", ["DeployRole", "ExecutionRole", "DeployNetwork", "FunctionBoundary"])
+def test_the_deployments_own_roles_are_changed_by_a_person_in_a_role_of_theirs(name: str) -> None:
+    """A stack remembers the role of the workflow: without another one a person would work in it, and be taken back."""
+    kind = "AWS::IAM::Role" if name.endswith("Role") else "AWS::IAM::ManagedPolicy"
+    change = Change(Fate.CHANGED, name, kind)
+    with pytest.raises(RefusedError, match=rf"changes {name}(.|\n)*--role"):
+        within_the_role([change], EXECUTION, stack="defi-stream-staging")
+    for role in (None, "arn:aws:iam::123456789012:role/Admin"):
+        within_the_role([change], role, stack="defi-stream-staging")
+
+
+def test_what_the_execution_role_may_change_is_not_refused() -> None:
+    allowed = [
+        Change(Fate.TAGGED, "DeployRole", "AWS::IAM::Role"),
+        Change(Fate.SAME, "DeployNetwork", "AWS::IAM::ManagedPolicy"),
+        Change(Fate.CHANGED, "CodeDeployRole", "AWS::IAM::Role"),
+        Change(Fate.CHANGED, "DeploymentAlarm", "AWS::CloudWatch::CompositeAlarm"),
+    ]
+    within_the_role(allowed, EXECUTION, stack="defi-stream-staging")
+
+
+class CodeDeploy:
+    """Its client, with one deployment that ends before it can be stopped."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def list_deployments(self, **_: Any) -> dict[str, Any]:
+        return {"deployments": ["d-1"]}
+
+    def stop_deployment(self, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": self._code, "Message": "no"}}, "StopDeployment")
+
+    def get_deployment(self, **_: Any) -> dict[str, Any]:
+        return {"deploymentInfo": {"status": "Succeeded"}}
+
+
+SHIFTING = [
+    StackResource("App", "AWS::CodeDeploy::Application", "app"),
+    StackResource("Group", "AWS::CodeDeploy::DeploymentGroup", "group"),
+]
+
+
+def test_a_shift_that_has_ended_meanwhile_does_not_stop_a_rollback() -> None:
+    ended = CodeDeploy("DeploymentAlreadyCompletedException")
+    assert stop(ended, SHIFTING, waiting=Waiting(every_s=0), say=lambda _: None) == ["d-1"]
+    with pytest.raises(ClientError):
+        stop(CodeDeploy("AccessDeniedException"), SHIFTING, waiting=Waiting(every_s=0), say=lambda _: None)

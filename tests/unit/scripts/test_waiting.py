@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from scripts.deployment.errors import DetachedError, StillGoingError
-from scripts.deployment.waiting import Waiting
+from scripts.deployment.waiting import Waiting, problem
 
 
 def refusal(code: str) -> ClientError:
@@ -55,6 +55,12 @@ def test_patience_ends() -> None:
 def test_credentials_that_ran_out_are_said_at_once() -> None:
     with pytest.raises(StillGoingError, match="expired: renew them"):
         Waiting(every_s=0).ask(answers(refusal("ExpiredToken"), "never"))
+
+
+def test_credentials_that_ran_out_between_two_looks_are_no_failure_of_the_deployment() -> None:
+    """It goes on: exit code 5, and the same command follows it."""
+    assert isinstance(problem("stack x", refusal("ExpiredTokenException")), StillGoingError)
+    assert not isinstance(problem("stack x", refusal("AccessDenied")), StillGoingError)
 
 
 def test_a_refusal_is_passed_on() -> None:

@@ -139,3 +139,21 @@ def test_rollback_triggers_are_read_from_a_request() -> None:
 
 def test_a_request_that_says_nothing_of_triggers_keeps_those_of_before() -> None:
     assert read({"StackName": ["s"]}) is None
+
+
+def test_an_update_that_somebody_cancels_sends_the_traffic_back() -> None:
+    rig = Rig(clock=NEVER)
+    rig.operation.cancelled = lambda: bool(rig.functions.weights)
+    rig.add()
+    with pytest.raises(OperationError, match="User Initiated"):
+        rig.operation.settle()
+    assert (rig.functions.at, rig.functions.weights) == ("1", {})
+
+
+def test_an_update_can_be_cancelled_while_its_triggers_are_watched() -> None:
+    rig = Rig(triggers=("quiet",))
+    rig.operation.cancelled = lambda: rig.functions.at == "2"
+    rig.add()
+    with pytest.raises(OperationError, match="User Initiated"):
+        rig.operation.settle()
+    assert rig.statuses[-1] == "UPDATE_COMPLETE"
