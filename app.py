@@ -7,7 +7,7 @@ on Blueprints under chalicelib/handlers/rest.
 
 from typing import Any
 
-from chalice import Chalice, Rate
+from chalice import Chalice, Cron, Rate
 
 from chalicelib.container import container, custom_resources
 from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, websocket
@@ -48,6 +48,11 @@ def sweep(event: Any) -> dict[str, Any]:
     return schedules.sweep(event, container().conflation, container().sessions)
 
 
+@app.schedule(Cron(20, 2, "*", "*", "?", "*"))  # after the backup has begun, at the quietest hour
+def maintain(event: Any) -> dict[str, Any]:
+    return schedules.maintain(event, container().keep_months)
+
+
 @app.on_sqs_message(queue="events", batch_size=10)  # more than 10 would need a window of a second
 def process(event: Any) -> dict[str, Any]:
     return queues.process(event, container().process)
@@ -66,6 +71,11 @@ def deliver(event: Any) -> dict[str, Any]:
 @app.on_sqs_message(queue="gone", batch_size=10)
 def prune(event: Any) -> dict[str, Any]:
     return queues.prune(event, container().sessions)
+
+
+@app.on_sqs_message(queue="history", batch_size=10)
+def record(event: Any) -> dict[str, Any]:
+    return queues.record(event, container().record_history)
 
 
 @app.lambda_function()

@@ -6,7 +6,7 @@ Everything is built on first use, so that a cold start imports and connects only
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.connections import ConnectionsClient
     from chalicelib.adapters.edge import CloudFrontEdge
+    from chalicelib.adapters.postgres.months import PostgresMonths
+    from chalicelib.adapters.postgres.session import PostgresSession
     from chalicelib.adapters.redis.catalogue import RedisCatalogue
     from chalicelib.adapters.redis.client import Redis
+    from chalicelib.adapters.redis.results import RedisDataVersions
     from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
     from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
     from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
@@ -32,8 +35,11 @@ if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
     from chalicelib.services.health import CheckHealth
+    from chalicelib.services.history import RecordHistory
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.process import ProcessObservations
+    from chalicelib.services.queries import AnswerQuery
+    from chalicelib.services.retention import KeepMonths
     from chalicelib.services.rotation import RotateSecret
     from chalicelib.services.schema import MigrateSchema
     from chalicelib.services.sessions import ManageSessions
@@ -201,6 +207,74 @@ class Container:
         return CheckHealth(store=RedisIngestStore(self.redis, now=utc_now), now=utc_now)
 
     @cached_property
+    def record_history(self) -> RecordHistory:
+        from chalicelib.adapters.postgres.history import PostgresHistoryWriter
+        from chalicelib.adapters.s3 import S3RawArchive
+        from chalicelib.adapters.sqs import SqsDeadLetters, SqsRetries
+        from chalicelib.services.history import RecordHistory
+
+        settings = self.settings
+        self._need("history_queue_url", "history_dead_letters_url", "raw_bucket")
+        session = self.postgres("record", timeout_ms=10_000)
+        return RecordHistory(
+            writer=PostgresHistoryWriter(session, self._months(session)),
+            versions=self.data_versions,
+            archive=S3RawArchive(self._client("s3"), settings.raw_bucket),
+            dead_letters=SqsDeadLetters(self._client("sqs"), settings.history_dead_letters_url),
+            retries=SqsRetries(self._client("sqs"), settings.history_queue_url),
+            now=utc_now,
+            months=settings.history_months,
+        )
+
+    @cached_property
+    def keep_months(self) -> KeepMonths:
+        from chalicelib.services.retention import KeepMonths
+
+        fine = self.settings.history_fine_months
+        return KeepMonths(
+            months=self._months(self.postgres("maintain", timeout_ms=20_000)),
+            now=utc_now,
+            kept={"observations": self.settings.history_months, "candles_1": fine, "candles_5": fine},
+            grace=timedelta(days=self.settings.history_grace_days),
+        )
+
+    @cached_property
+    def answer_query(self) -> AnswerQuery:
+        from chalicelib.adapters.postgres.queries import PostgresQueries
+        from chalicelib.adapters.redis.client import token
+        from chalicelib.adapters.redis.results import RedisQuerySlots, RedisResults
+        from chalicelib.protocol.planning import QueryLimits
+        from chalicelib.services.queries import AnswerQuery
+
+        settings = self.settings
+        results = RedisResults(
+            self.redis,
+            now=utc_now,
+            fresh_ms=int(settings.query_fresh_s * 1000),
+            life_ms=int(settings.query_life_s * 1000),
+            stale_ms=int(settings.query_stale_s * 1000),
+            answer_bytes=settings.query_answer_bytes,
+            budget_bytes=settings.query_cache_bytes,
+        )
+        places = (settings.queries_per_party, settings.queries_at_once)
+        return AnswerQuery(
+            queries=PostgresQueries(self.postgres("query")),
+            results=results,
+            slots=RedisQuerySlots(self.redis, now=utc_now, of_party=places[0], of_all=places[1]),
+            now=utc_now,
+            token=token,
+            limits=QueryLimits(days=settings.query_days, days_of_topics=settings.query_topic_days),
+            timeout_s=settings.query_timeout_s,
+            wait_s=settings.query_wait_s,
+        )
+
+    @cached_property
+    def data_versions(self) -> RedisDataVersions:
+        from chalicelib.adapters.redis.results import RedisDataVersions
+
+        return RedisDataVersions(self.redis)
+
+    @cached_property
     def rotate_secret(self) -> RotateSecret:
         from chalicelib.adapters.secrets import SecretsManagerVersions
         from chalicelib.services.rotation import RotateSecret, origin_secrets
@@ -214,13 +288,12 @@ class Container:
 
     @cached_property
     def migrate_schema(self) -> MigrateSchema:
-        from chalicelib.adapters.postgres import Postgres
+        from chalicelib.adapters.postgres.owner import Postgres
         from chalicelib.adapters.schema import AlembicSchema
         from chalicelib.services.schema import MigrateSchema
 
         settings = self.settings
-        if not settings.database_host:
-            raise SettingsError("bad settings: DATABASE_HOST is missing")
+        self._need("database_host", "database_secret_id")
         postgres = Postgres(
             host=settings.database_host,
             port=settings.database_port,
@@ -256,6 +329,31 @@ class Container:
             stablecoins_url=settings.defillama_stablecoins_url,
             yields_url=settings.defillama_yields_url,
         )
+
+    def postgres(self, application: str, *, timeout_ms: int = 5000) -> PostgresSession:
+        """A login as the functions' user. ``application`` is what the server's statistics call its connection."""
+        from chalicelib.adapters.postgres.login import IamToken
+        from chalicelib.adapters.postgres.session import PostgresSession
+
+        settings = self.settings
+        self._need("database_host", "database_user")
+        host, port, user = settings.database_host, settings.database_port, settings.database_user
+        token = IamToken(host=host, port=port, user=user, region=settings.region, credentials=self._frozen_credentials)
+        return PostgresSession(
+            host=host,
+            port=port,
+            name=settings.database_name,
+            user=user,
+            sslmode=settings.database_sslmode,
+            application=application,
+            password=None if settings.database_sslmode == "disable" else token,  # a token is a password: never in clear
+            timeout_ms=timeout_ms,
+        )
+
+    def _months(self, session: PostgresSession) -> PostgresMonths:
+        from chalicelib.adapters.postgres.months import PostgresMonths
+
+        return PostgresMonths(session)
 
     @cached_property
     def redis(self) -> Redis:
@@ -353,6 +451,12 @@ class Container:
         from chalicelib.adapters.sqs import SqsTickQueue
 
         return SqsTickQueue(self._queue(self.settings.ticks_queue_url), now=utc_now)
+
+    def _need(self, *names: str) -> None:
+        """Raises SettingsError for settings that only some functions have."""
+        missing = [name.upper() for name in names if not getattr(self.settings, name)]
+        if missing:
+            raise SettingsError("bad settings: " + "; ".join(f"{name} is missing" for name in missing))
 
     def _queue(self, url: str) -> Queue:
         from chalicelib.adapters.sqs import Queue

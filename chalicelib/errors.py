@@ -11,10 +11,13 @@ DefiStreamError
 │   ├── BadFilterError      2002
 │   ├── UnknownTopicError   2003
 │   ├── NotAllowedError     2004
-│   └── RateTooFastError    2005
+│   ├── RateTooFastError    2005
+│   ├── BadQueryError       2006
+│   └── QueryTooSlowError   2007
 ├── LimitError              3000  wait ``retry_after`` seconds
 │   ├── CommandRateError    3001
-│   └── TooManyConnectionsError 3002
+│   ├── TooManyConnectionsError 3002
+│   └── TooManyQueriesError 3003
 ├── AuthenticationError     4000  get a new token
 │   ├── ExpiredError        4001
 │   ├── RevokedError        4002
@@ -92,6 +95,20 @@ class RateTooFastError(RefusedError):
     code, name, http_status = 2005, "rate_too_fast", 403
 
 
+class BadQueryError(RefusedError):
+    """``pointer`` is the JSON Pointer (RFC 6901) of what is wrong in the query; "" is the whole of it."""
+
+    code, name = 2006, "bad_query"
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class QueryTooSlowError(RefusedError):
+    code, name = 2007, "query_too_slow"
+
+
 class LimitError(DefiStreamError):
     code, name, temporary, http_status = 3000, "limit", True, 429
 
@@ -102,6 +119,10 @@ class CommandRateError(LimitError):
 
 class TooManyConnectionsError(LimitError):
     code, name = 3002, "too_many_connections"
+
+
+class TooManyQueriesError(LimitError):
+    code, name = 3003, "too_many_queries"
 
 
 class AuthenticationError(DefiStreamError):

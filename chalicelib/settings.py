@@ -77,11 +77,31 @@ class Settings:
     keys_table: str
     token_secret_id: str
 
-    database_host: str = ""  # these, without a default, only where the schema is changed
+    database_host: str = ""  # these, without a default, only where PostgreSQL is needed
     database_port: int = 5432
     database_name: str = ""
-    database_secret_id: str = ""  # JSON with username and password
+    database_secret_id: str = ""  # JSON with username and password: of the owner, where the schema is changed
+    database_user: str = ""  # everywhere else: logs in by IAM, and where there is no TLS without a password
     database_sslmode: str = "verify-full"
+
+    history_queue_url: str = ""  # these three only where history is recorded
+    history_dead_letters_url: str = ""
+    raw_bucket: str = ""
+    history_months: int = 61  # months of observations that are kept, this one included; 0: all
+    history_fine_months: int = 4  # months of candles of 1 and 5 minutes that are kept; 0: all
+    history_grace_days: int = 7  # days for which a month that is kept no longer can be attached again
+
+    query_timeout_s: float = 5.0  # so long the database works on a query
+    query_wait_s: float = 3.0  # so long a query waits for an equal one's answer, or for one of the places
+    queries_per_party: int = 2  # that the database works on at once
+    queries_at_once: int = 12
+    query_days: int = 31  # of observations that one query may reach over
+    query_topic_days: int = 366  # where it names its topics
+    query_fresh_s: float = 1.0  # so long an answer is given again whatever has arrived
+    query_life_s: float = 60.0  # so long at most, if nothing has
+    query_stale_s: float = 3600.0  # so long it is kept for when the database is down
+    query_answer_bytes: int = 1024 * 1024  # a larger answer is not kept
+    query_cache_bytes: int = 64 * 1024 * 1024
 
     version: str = "dev"
     log_level: str = "INFO"
@@ -155,6 +175,13 @@ def _share(text: str) -> float:
     return value
 
 
+def _months(text: str) -> int:
+    value = int(text)
+    if value < 0 or value == 1:
+        raise ValueError("must be 0 (all) or at least 2: this month and the one before it")
+    return value
+
+
 def _sslmode(text: str) -> str:
     if text not in ("verify-full", "require", "disable"):
         raise ValueError("must be verify-full, require or disable")
@@ -186,7 +213,25 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "DATABASE_PORT": _positive(int),
     "DATABASE_NAME": str,
     "DATABASE_SECRET_ID": str,
+    "DATABASE_USER": str,
     "DATABASE_SSLMODE": _sslmode,
+    "HISTORY_QUEUE_URL": str,
+    "HISTORY_DEAD_LETTERS_URL": str,
+    "RAW_BUCKET": str,
+    "HISTORY_MONTHS": _months,
+    "HISTORY_FINE_MONTHS": _months,
+    "HISTORY_GRACE_DAYS": _positive(int),
+    "QUERY_TIMEOUT_S": _positive(float),
+    "QUERY_WAIT_S": _positive(float),
+    "QUERIES_PER_PARTY": _positive(int),
+    "QUERIES_AT_ONCE": _positive(int),
+    "QUERY_DAYS": _positive(int),
+    "QUERY_TOPIC_DAYS": _positive(int),
+    "QUERY_FRESH_S": _positive(float),
+    "QUERY_LIFE_S": _positive(float),
+    "QUERY_STALE_S": _positive(float),
+    "QUERY_ANSWER_BYTES": _positive(int),
+    "QUERY_CACHE_BYTES": _positive(int),
     "ORIGIN_SECRET_A_ID": str,
     "ORIGIN_SECRET_B_ID": str,
     "ALLOWED_ORIGINS": _csv,
@@ -229,9 +274,12 @@ def _pairs(env: Mapping[str, str]) -> list[str]:
 
 def _database(env: Mapping[str, str]) -> list[str]:
     """Which of the variables that lead to PostgreSQL are missing while others are there."""
-    names = ("DATABASE_HOST", "DATABASE_NAME", "DATABASE_SECRET_ID")
-    missing = [name for name in names if not env.get(name)]
-    return [f"{name} is missing" for name in missing] if len(missing) < len(names) else []
+    if not any(env.get(name) for name in ("DATABASE_HOST", "DATABASE_NAME", "DATABASE_SECRET_ID", "DATABASE_USER")):
+        return []
+    bad = [f"{name} is missing" for name in ("DATABASE_HOST", "DATABASE_NAME") if not env.get(name)]
+    if not env.get("DATABASE_SECRET_ID") and not env.get("DATABASE_USER"):
+        bad.append("DATABASE_SECRET_ID is missing")
+    return bad
 
 
 def from_env(env: Mapping[str, str]) -> Settings:

@@ -45,8 +45,8 @@ STACK = "defi-stream-local"
 # Enough for a laptop: every worker is a process.
 WORKERS: Mapping[str, int] = {"process": 2, "deliver": 2, "authorize": 2, "connect": 2, "message": 2, "api_handler": 2}
 
-# Not loaded for every worker: half a second of SQLAlchemy, for the one function that changes the schema.
-RARE = frozenset({"chalicelib.adapters.postgres"})
+# Not loaded for every worker: Alembic, for the one function that changes the schema.
+RARE = frozenset({"chalicelib.adapters.schema", "chalicelib.adapters.postgres.owner"})
 
 TRACER = "aws_xray_sdk.core"  # loaded once for all workers where invocations are traced: it takes 200 ms
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import app as switchboard
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
 from chalicelib.services.health import CheckHealth
+from chalicelib.services.history import RecordHistory
 from chalicelib.services.ingest import Ingest
 from chalicelib.services.process import ProcessObservations
+from chalicelib.services.retention import KeepMonths
 from chalicelib.services.rotation import RotateSecret
+from tests.fake_history import FakeArchive, FakeHistory, FakeMonths
+from tests.fake_results import FakeAnswers
 from tests.fake_rotation import FakeEdge, FakeSecretVersions
 from tests.fake_store import FakeCatalogue
 from tests.fakes import (
@@ -94,6 +99,19 @@ class FakeContainer:
         )
         self.deliver = Deliver(
             connections=rig.connections, jobs=rig.jobs, gone=self.gone, now=rig.clock, attempts_max=3
+        )
+        self.history, self.archive, self.months = FakeHistory(), FakeArchive(), FakeMonths()
+        self.record_history = RecordHistory(
+            writer=self.history,
+            versions=FakeAnswers(rig.clock),
+            archive=self.archive,
+            dead_letters=self.dead_letters,
+            retries=self.retries,
+            now=rig.clock,
+            months=0,
+        )
+        self.keep_months = KeepMonths(
+            months=self.months, now=rig.clock, kept={"observations": 13}, grace=timedelta(days=7)
         )
         self.feeds = FakeIngestStore()
         self.ingest = Ingest(

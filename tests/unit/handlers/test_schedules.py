@@ -1,4 +1,4 @@
-"""What EventBridge fires every minute."""
+"""What EventBridge fires."""
 
 from chalicelib.ports import FeedResult, FeedState
 from tests.fakes import seen
@@ -25,3 +25,11 @@ def test_a_sweep_takes_what_was_lost_and_announces_ends(invoke):
     invoke.rig.clock.forward(hours=2)
     assert invoke("sweep", event("scheduled")) == {"overdue": 0, "ending": 1}
     assert [update["value"] for update in invoke.rig.jobs.updates("c")] == ["101"]
+
+
+def test_once_a_day_months_come_and_go(invoke):
+    assert invoke("maintain", event("scheduled")) == {
+        "retired": ["observations_2020_01"],
+        "dropped": ["observations_2019_01"],
+    }
+    assert len(invoke.container.months.opened) == 3
