@@ -11,11 +11,12 @@ from chalice import Chalice, Cron, Rate
 
 from chalicelib.container import container, custom_resources
 from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, websocket
-from chalicelib.handlers.rest import v1
+from chalicelib.handlers.rest import documents, health, history, query, snapshot, tokens, topics
 
 app = Chalice(app_name="defi-stream")
 app.experimental_feature_flags.update(["WEBSOCKETS"])  # without it `chalice package` refuses the $connect handler
-app.register_blueprint(v1.routes, url_prefix="/v1")
+for part in (health, tokens, topics, snapshot, history, query, documents):
+    app.register_blueprint(part.routes, url_prefix="/v1")
 
 
 @app.lambda_function()

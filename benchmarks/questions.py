@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -12,28 +12,34 @@ Asked = tuple[dict[str, Any], LiteralString, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Stock:
+    """What may be asked about: ``days`` of history before ``end``."""
+
+    topics: Sequence[str]
+    chains: Sequence[str]
+    end: datetime
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """``make`` gives the query, the SQL and its values, of topics and times at random (topics, end, days)."""
+    """``make`` gives the query, the SQL and its values, of topics and times at random."""
 
     name: str
-    make: Callable[[random.Random, int, datetime, int], Asked]
+    make: Callable[[random.Random, Stock], Asked]
 
 
 def _compare(field: str, op: str, value: Any) -> dict[str, Any]:
     return {"field": field, "op": op, "value": value}
 
 
-def _coin(chance: random.Random, topics: int) -> str:
-    return f"price:coin-{chance.randint(1, topics)}"
+def _since(chance: random.Random, stock: Stock, days: int | None = None) -> datetime:
+    return stock.end - timedelta(days=min(days or stock.days, stock.days)) + timedelta(hours=chance.randrange(24))
 
 
-def _since(chance: random.Random, end: datetime, days: int) -> datetime:
-    return end - timedelta(days=days) + timedelta(hours=chance.randrange(24))
-
-
-def chart(chance: random.Random, topics: int, end: datetime, days: int) -> Asked:
+def chart(chance: random.Random, stock: Stock) -> Asked:
     """A topic's closes by the hour in the newest forty days."""
-    topic, since = _coin(chance, topics), _since(chance, end, min(40, days))
+    topic, since = chance.choice(stock.topics), _since(chance, stock, 40)
     where = [
         _compare("topic", "eq", topic),
         _compare("interval", "eq", "1h"),
@@ -53,10 +59,10 @@ def chart(chance: random.Random, topics: int, end: datetime, days: int) -> Asked
     return query, sql, {"topic": topic, "since": since}
 
 
-def year_by_day(chance: random.Random, topics: int, end: datetime, days: int) -> Asked:
+def year_by_day(chance: random.Random, stock: Stock) -> Asked:
     """Ten topics' range by day over everything, from candles of an hour."""
-    names = sorted({_coin(chance, topics) for _ in range(10)})
-    since = _since(chance, end, days)
+    names = sorted(chance.sample(stock.topics, 10))
+    since = _since(chance, stock)
     where = [
         _compare("topic", "in", names),
         _compare("interval", "eq", "1h"),
@@ -69,7 +75,7 @@ def year_by_day(chance: random.Random, topics: int, end: datetime, days: int) ->
         "group_by": ["topic", {"bucket": "1d", "field": "start", "as": "day"}],
     }
     sql: LiteralString = (
-        "SELECT topic, date_trunc('day', start, 'UTC') AS day, max(high), min(low)"
+        "SELECT topic, date_bin('1 day', start, '2001-01-01Z') AS day, max(high), min(low)"
         " FROM history.candles JOIN history.entities ON id = entity_id"
         " WHERE topic = ANY (%(names)s) AND interval = 60 AND start >= %(since)s GROUP BY topic, day"
         " ORDER BY topic, day LIMIT 10000"
@@ -77,9 +83,9 @@ def year_by_day(chance: random.Random, topics: int, end: datetime, days: int) ->
     return query, sql, {"names": names, "since": since}
 
 
-def percentiles(chance: random.Random, topics: int, end: datetime, days: int) -> Asked:
+def percentiles(chance: random.Random, stock: Stock) -> Asked:
     """One topic's figures over everything."""
-    topic, since = _coin(chance, topics), _since(chance, end, days)
+    topic, since = chance.choice(stock.topics), _since(chance, stock)
     where = [
         _compare("topic", "eq", topic),
         _compare("interval", "eq", "1h"),
@@ -99,9 +105,9 @@ def percentiles(chance: random.Random, topics: int, end: datetime, days: int) ->
     return query, sql, {"topic": topic, "since": since}
 
 
-def movers(chance: random.Random, topics: int, end: datetime, days: int) -> Asked:
+def movers(chance: random.Random, stock: Stock) -> Asked:
     """Of all topics of a chain, the first and last close of a month of days."""
-    since, chain = _since(chance, end, min(30, days)), f"Chain{chance.randrange(7)}"
+    since, chain = _since(chance, stock, 30), chance.choice(stock.chains)
     where = [
         _compare("chains", "eq", chain),
         _compare("interval", "eq", "1d"),
@@ -117,9 +123,9 @@ def movers(chance: random.Random, topics: int, end: datetime, days: int) -> Aske
     return query, sql, {"since": since, "chain": chain}
 
 
-def categories(chance: random.Random, topics: int, end: datetime, days: int) -> Asked:
+def categories(chance: random.Random, stock: Stock) -> Asked:
     """Every category's mean by week over everything, from candles of a day."""
-    since = _since(chance, end, days)
+    since = _since(chance, stock)
     where = [_compare("interval", "eq", "1d"), _compare("start", "gte", since.isoformat())]
     query = {
         "from": "candles",
@@ -128,7 +134,7 @@ def categories(chance: random.Random, topics: int, end: datetime, days: int) -> 
         "group_by": ["category", {"bucket": "1w", "field": "start", "as": "week"}],
     }
     sql: LiteralString = (
-        "SELECT category, date_trunc('week', start, 'UTC') AS week, avg(sum / samples)"
+        "SELECT category, date_bin('7 days', start, '2001-01-01Z') AS week, avg(sum / samples)"
         " FROM history.candles JOIN history.entities ON id = entity_id"
         " WHERE interval = 1440 AND start >= %(since)s GROUP BY category, week ORDER BY category, week LIMIT 10000"
     )

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
     from chalicelib.adapters.connections import ConnectionsClient
+    from chalicelib.adapters.dynamodb import DynamoKeys
     from chalicelib.adapters.edge import CloudFrontEdge
     from chalicelib.adapters.postgres.months import PostgresMonths
     from chalicelib.adapters.postgres.session import PostgresSession
     from chalicelib.adapters.redis.catalogue import RedisCatalogue
     from chalicelib.adapters.redis.client import Redis
+    from chalicelib.adapters.redis.positions import RedisPositions
     from chalicelib.adapters.redis.results import RedisDataVersions
     from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
     from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
@@ -31,18 +33,22 @@ if TYPE_CHECKING:
     from chalicelib.adapters.sqs import Queue, SqsJobQueue, SqsTickQueue
     from chalicelib.ports import CustomResources, Source
     from chalicelib.services.authorize import AuthorizeConnection
+    from chalicelib.services.callers import Callers
     from chalicelib.services.commands import HandleCommand
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
     from chalicelib.services.health import CheckHealth
     from chalicelib.services.history import RecordHistory
+    from chalicelib.services.idempotency import DoOnce
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.process import ProcessObservations
     from chalicelib.services.queries import AnswerQuery
+    from chalicelib.services.reading import ReadHistory
     from chalicelib.services.retention import KeepMonths
     from chalicelib.services.rotation import RotateSecret
     from chalicelib.services.schema import MigrateSchema
     from chalicelib.services.sessions import ManageSessions
+    from chalicelib.services.snapshots import ReadSnapshot
     from chalicelib.services.tokens import Tokens
 
 
@@ -178,12 +184,11 @@ class Container:
 
     @cached_property
     def tokens(self) -> Tokens:
-        from chalicelib.adapters.dynamodb import DynamoKeys
         from chalicelib.services.tokens import Tokens
 
         settings = self.settings
         return Tokens(
-            keys=DynamoKeys(self._client("dynamodb"), settings.keys_table),
+            keys=self.keys,
             secrets=self.secrets,
             limits=self.limits,
             secret_id=settings.token_secret_id,
@@ -204,7 +209,54 @@ class Container:
         from chalicelib.adapters.redis.ingest import RedisIngestStore
         from chalicelib.services.health import CheckHealth
 
-        return CheckHealth(store=RedisIngestStore(self.redis, now=utc_now), now=utc_now)
+        return CheckHealth(
+            store=RedisIngestStore(self.redis, now=utc_now),
+            now=utc_now,
+            probes={
+                "postgresql": lambda: self.postgres_reads.read("health", b"SELECT 1", ()),
+                "dynamodb": lambda: self.keys.find("nobody's"),
+            },
+        )
+
+    @cached_property
+    def callers(self) -> Callers:
+        from chalicelib.services.callers import Callers
+
+        settings = self.settings
+        return Callers(
+            tokens=lambda: self.tokens,
+            limits=self.limits,
+            tiers=settings.tiers,
+            anonymous_per_minute=settings.anonymous_requests_per_minute,
+        )
+
+    @cached_property
+    def do_once(self) -> DoOnce:
+        from chalicelib.adapters.requests import DynamoRequests
+        from chalicelib.services.idempotency import DoOnce
+
+        self._need("idempotency_table")
+        table = self.settings.idempotency_table
+        return DoOnce(requests=DynamoRequests(self._client("dynamodb"), table, now=utc_now))
+
+    @cached_property
+    def read_snapshot(self) -> ReadSnapshot:
+        from chalicelib.protocol.rest import MAX_SNAPSHOTS
+        from chalicelib.services.snapshots import ReadSnapshot
+
+        return ReadSnapshot(positions=self.positions, topics_max=MAX_SNAPSHOTS)
+
+    @cached_property
+    def read_history(self) -> ReadHistory:
+        from chalicelib.adapters.postgres.reader import PostgresHistoryReader
+        from chalicelib.services.reading import ReadHistory
+
+        return ReadHistory(
+            reader=PostgresHistoryReader(self.postgres_reads),
+            positions=self.positions,
+            now=utc_now,
+            fine_months=self.settings.history_fine_months,
+        )
 
     @cached_property
     def record_history(self) -> RecordHistory:
@@ -242,7 +294,7 @@ class Container:
     def answer_query(self) -> AnswerQuery:
         from chalicelib.adapters.postgres.queries import PostgresQueries
         from chalicelib.adapters.redis.client import token
-        from chalicelib.adapters.redis.results import RedisQuerySlots, RedisResults
+        from chalicelib.adapters.redis.results import RedisResults
         from chalicelib.protocol.planning import QueryLimits
         from chalicelib.services.queries import AnswerQuery
 
@@ -255,12 +307,12 @@ class Container:
             stale_ms=int(settings.query_stale_s * 1000),
             answer_bytes=settings.query_answer_bytes,
             budget_bytes=settings.query_cache_bytes,
+            of_party=settings.queries_per_party,
+            of_all=settings.queries_at_once,
         )
-        places = (settings.queries_per_party, settings.queries_at_once)
         return AnswerQuery(
-            queries=PostgresQueries(self.postgres("query")),
+            queries=PostgresQueries(self.postgres_reads),
             results=results,
-            slots=RedisQuerySlots(self.redis, now=utc_now, of_party=places[0], of_all=places[1]),
             now=utc_now,
             token=token,
             limits=QueryLimits(days=settings.query_days, days_of_topics=settings.query_topic_days),
@@ -330,10 +382,15 @@ class Container:
             yields_url=settings.defillama_yields_url,
         )
 
-    def postgres(self, application: str, *, timeout_ms: int = 5000) -> PostgresSession:
-        """A login as the functions' user. ``application`` is what the server's statistics call its connection."""
+    @cached_property
+    def postgres_reads(self) -> PostgresSession:
+        """One connection a process for all that only reads."""
+        return self.postgres("query", timeout_ms=int(self.settings.query_timeout_s * 1000), reads=True)
+
+    def postgres(self, application: str, *, timeout_ms: int = 5000, reads: bool = False) -> PostgresSession:
+        """A login as the functions' user, if need be for reads only. The server knows it as ``application``."""
         from chalicelib.adapters.postgres.login import IamToken
-        from chalicelib.adapters.postgres.session import PostgresSession
+        from chalicelib.adapters.postgres.session import READS, PostgresSession
 
         settings = self.settings
         self._need("database_host", "database_user")
@@ -348,6 +405,7 @@ class Container:
             application=application,
             password=None if settings.database_sslmode == "disable" else token,  # a token is a password: never in clear
             timeout_ms=timeout_ms,
+            settings=READS if reads else {},
         )
 
     def _months(self, session: PostgresSession) -> PostgresMonths:
@@ -385,6 +443,18 @@ class Container:
             log_seconds=settings.log_seconds,
             applied_seconds=settings.applied_seconds,
         )
+
+    @cached_property
+    def positions(self) -> RedisPositions:
+        from chalicelib.adapters.redis.positions import RedisPositions
+
+        return RedisPositions(self.redis)
+
+    @cached_property
+    def keys(self) -> DynamoKeys:
+        from chalicelib.adapters.dynamodb import DynamoKeys
+
+        return DynamoKeys(self._client("dynamodb"), self.settings.keys_table)
 
     @cached_property
     def audience(self) -> RedisAudience:

@@ -5,7 +5,8 @@ DefiStreamError
 │   ├── NotJsonError        1001
 │   ├── TooLargeError       1002
 │   ├── UnknownActionError  1003
-│   └── WrongTypeError      1004
+│   ├── WrongTypeError      1004
+│   └── UnsupportedMediaError 1005
 ├── RefusedError            2000  understood and refused: fix, do not retry
 │   ├── TooManyTopicsError  2001
 │   ├── BadFilterError      2002
@@ -13,11 +14,14 @@ DefiStreamError
 │   ├── NotAllowedError     2004
 │   ├── RateTooFastError    2005
 │   ├── BadQueryError       2006
-│   └── QueryTooSlowError   2007
+│   ├── QueryTooSlowError   2007
+│   └── KeyReusedError      2008
 ├── LimitError              3000  wait ``retry_after`` seconds
 │   ├── CommandRateError    3001
 │   ├── TooManyConnectionsError 3002
-│   └── TooManyQueriesError 3003
+│   ├── TooManyQueriesError 3003
+│   ├── TooManyRequestsError 3004
+│   └── InProgressError     3005
 ├── AuthenticationError     4000  get a new token
 │   ├── ExpiredError        4001
 │   ├── RevokedError        4002
@@ -71,6 +75,10 @@ class WrongTypeError(MalformedError):
     code, name = 1004, "wrong_type"
 
 
+class UnsupportedMediaError(MalformedError):
+    code, name, http_status = 1005, "unsupported_media", 415
+
+
 class RefusedError(DefiStreamError):
     code, name, http_status = 2000, "refused", 422
 
@@ -109,6 +117,10 @@ class QueryTooSlowError(RefusedError):
     code, name = 2007, "query_too_slow"
 
 
+class KeyReusedError(RefusedError):
+    code, name = 2008, "key_reused"
+
+
 class LimitError(DefiStreamError):
     code, name, temporary, http_status = 3000, "limit", True, 429
 
@@ -123,6 +135,14 @@ class TooManyConnectionsError(LimitError):
 
 class TooManyQueriesError(LimitError):
     code, name = 3003, "too_many_queries"
+
+
+class TooManyRequestsError(LimitError):
+    code, name = 3004, "too_many_requests"
+
+
+class InProgressError(LimitError):
+    code, name, http_status = 3005, "in_progress", 409
 
 
 class AuthenticationError(DefiStreamError):

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import urlopen
 
-from chalice.app import CORSConfig
-
 import chalicelib
 from chalicelib.settings import from_env
 from localcloud.environment import STAGE, function_environment
@@ -251,8 +249,6 @@ class LocalCloud:
             credentials=(ACCESS_KEY, SECRET_KEY),
             limits=self.options.limits,
             routes=routes,
-            # What Chalice has API Gateway answer to a preflight, for a route with cors=True: all of ours.
-            cors={route.split(" ")[1]: CORSConfig().get_access_control_headers() for route in routes},
             web_root=PROJECT / "web",
             vendor=vendor(),
         )

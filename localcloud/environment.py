@@ -41,6 +41,7 @@ def function_environment(
         "HISTORY_DEAD_LETTERS_URL": outputs["HistoryDeadLettersUrl"],
         "RAW_BUCKET": outputs["RawBucket"],
         "KEYS_TABLE": outputs["KeysTable"],
+        "IDEMPOTENCY_TABLE": outputs["IdempotencyTable"],
         "TOKEN_SECRET_ID": outputs["TokenSecretId"],
         "DATABASE_HOST": "127.0.0.1",
         "DATABASE_PORT": str(postgres.port),
@@ -54,6 +55,7 @@ def function_environment(
         "DELIVER_POSTS_PER_S": "5000",
         "DELIVER_CONNECTIONS": "16",
         "ANONYMOUS_TOKENS_PER_MINUTE": "600",
+        "ANONYMOUS_REQUESTS_PER_MINUTE": "6000",
     }
     if feed_url:
         environment |= {f"DEFILLAMA_{host}_URL": feed_url for host in ("API", "COINS", "STABLECOINS", "YIELDS")}

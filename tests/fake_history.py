@@ -34,8 +34,10 @@ class FakeHistory:
         new = len(self.seen) - before
         return Recorded(new=new, known=len(observations) - new)
 
-    def knows(self, topic: str) -> bool:
-        return bool(self._of(topic))
+    def newest(self, topic: str) -> datetime | None:
+        if self.fails:
+            raise self.fails.pop(0)
+        return max((seen.observed_at for seen in self._of(topic)), default=None)
 
     def candles(
         self, topic: str, interval: Interval, *, start: datetime, end: datetime, limit: int

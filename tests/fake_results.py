@@ -1,4 +1,4 @@
-"""Fakes of what is kept of queries: answers, what arrived since, and the places of those under way."""
+"""Fakes of what is kept of queries: answers, what arrived since, and who makes which."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ class FakeAnswers:
         stale_ms: int = 3600_000,
         answer_bytes: int = 10_000,
         budget_bytes: int = 50_000,
+        of_party: int = 2,
+        of_all: int = 3,
     ) -> None:
         self._now = now
         self._fresh_ms, self._life_ms, self._stale_ms = fresh_ms, life_ms, stale_ms
         self._answer_bytes, self._budget_bytes = answer_bytes, budget_bytes
         self._kept: OrderedDict[str, tuple[str, Kept, int]] = OrderedDict()  # the one used longest ago first
-        self._leases: dict[str, tuple[str, int]] = {}
+        self._places = (of_party, of_all)
+        self._leases: dict[str, tuple[str, str, int]] = {}
         self._arrived: Counter[str] = Counter()
         self.down = False
 
@@ -42,7 +45,7 @@ class FakeAnswers:
         if topics:
             self._arrived.update({"*", *topics, *(name for topic in topics for name in wildcards_of(topic))})
 
-    def find(self, key: str, scopes: Sequence[str], *, owner: str, lease_ms: int) -> Found:
+    def find(self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int) -> Found:
         now_ms, version = self._check(), ":".join(str(self._arrived[scope]) for scope in scopes)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -50,9 +53,13 @@ class FakeAnswers:
             age_ms = now_ms - kept.made_ms
             if age_ms <= self._fresh_ms or (known == version and age_ms <= self._life_ms):
                 return Found("fresh", kept, version)
-        if self._leases.get(key, ("", 0))[1] > now_ms:
+        self._leases = {known: lease for known, lease in self._leases.items() if lease[2] > now_ms}
+        if key in self._leases:
             return Found("wait", None, version)
-        self._leases[key] = (owner, now_ms + lease_ms)
+        parties = [whose for _, whose, _ in self._leases.values()]
+        if parties.count(party) >= self._places[0] or len(parties) >= self._places[1]:
+            return Found("full", None, version)
+        self._leases[key] = (owner, party, now_ms + lease_ms)
         return Found("make", None, version)
 
     def keep(self, key: str, body: str, *, owner: str, version: str, made_ms: int) -> bool:
@@ -69,7 +76,7 @@ class FakeAnswers:
 
     def give_up(self, key: str, *, owner: str) -> None:
         self._check()
-        if self._leases.get(key, ("", 0))[0] == owner:
+        if self._leases.get(key, ("",))[0] == owner:
             del self._leases[key]
 
     def stale(self, key: str) -> Kept | None:
@@ -88,33 +95,6 @@ class FakeAnswers:
         return now_ms
 
 
-class FakeQuerySlots:
-    """ports.QuerySlots."""
-
-    def __init__(self, now: Callable[[], datetime], *, of_party: int = 2, of_all: int = 3) -> None:
-        self._now = now
-        self._of_party, self._of_all = of_party, of_all
-        self._taken: dict[tuple[str, str], int] = {}
-        self.down = False
-
-    def take(self, party: str, *, owner: str, lease_ms: int) -> bool:
-        self._check()
-        now_ms = int(self._now().timestamp() * 1000)
-        self._taken = {place: ends_ms for place, ends_ms in self._taken.items() if ends_ms > now_ms}
-        if len(self._taken) >= self._of_all or sum(whose == party for whose, _ in self._taken) >= self._of_party:
-            return False
-        self._taken[party, owner] = now_ms + lease_ms
-        return True
-
-    def give_back(self, party: str, *, owner: str) -> None:
-        self._check()
-        self._taken.pop((party, owner), None)
-
-    def _check(self) -> None:
-        if self.down:
-            raise StoreDownError("down")
-
-
 @dataclass
 class FakeQueries:
     """ports.Queries: gives ``rows``, or raises ``error``; ``during`` is called while it works."""
@@ -124,7 +104,7 @@ class FakeQueries:
     during: Callable[[], Any] = lambda: None
     asked: list[Plan] = field(default_factory=list)
 
-    def run(self, plan: Plan, *, timeout_ms: int) -> Rows:
+    def run(self, plan: Plan) -> Rows:
         self.asked.append(plan)
         self.during()
         if self.error is not None:

@@ -26,10 +26,21 @@ from chalicelib.ports.ingest import (
     ObservationPublisher,
     Source,
 )
-from chalicelib.ports.queries import DataVersions, Found, Kept, Queries, QuerySlots, Results, Rows
+from chalicelib.ports.queries import DataVersions, Found, Kept, Queries, Results, Rows
+from chalicelib.ports.reading import Begun, Place, Positions, Requests
 from chalicelib.ports.schema import CustomResources, Migration, Schema
 from chalicelib.ports.secrets import ApiKey, Edge, KeyStore, Secrets, SecretState, SecretVersions
-from chalicelib.ports.sessions import Active, Identity, Limits, Read, Session, Sessions, Subscribed, Subscriptions
+from chalicelib.ports.sessions import (
+    Active,
+    Identity,
+    Limits,
+    Metered,
+    Read,
+    Session,
+    Sessions,
+    Subscribed,
+    Subscriptions,
+)
 from chalicelib.ports.stream import (
     Audience,
     Catalogue,
@@ -49,6 +60,7 @@ __all__ = [
     "Active",
     "ApiKey",
     "Audience",
+    "Begun",
     "Candle",
     "Catalogue",
     "Connections",
@@ -71,19 +83,22 @@ __all__ = [
     "Kept",
     "KeyStore",
     "Limits",
+    "Metered",
     "Migration",
     "MonthlyTable",
     "Months",
     "ObservationPublisher",
+    "Place",
     "Point",
+    "Positions",
     "Post",
     "PostResults",
     "Queries",
-    "QuerySlots",
     "RawArchive",
     "Read",
     "Recipients",
     "Recorded",
+    "Requests",
     "Results",
     "Retries",
     "Rows",

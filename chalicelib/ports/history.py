@@ -57,9 +57,14 @@ class Point:
 
 
 class HistoryReader(Protocol):
-    """One topic's past, oldest first; ``start`` is within, ``end`` is not. A topic never seen has none."""
+    """One topic's past, oldest first; ``start`` is within, ``end`` is not. A topic never seen has none.
 
-    def knows(self, topic: str) -> bool: ...
+    All raise StoreDownError.
+    """
+
+    def newest(self, topic: str) -> datetime | None:
+        """When it was last observed."""
+        ...
 
     def candles(
         self, topic: str, interval: Interval, *, start: datetime, end: datetime, limit: int

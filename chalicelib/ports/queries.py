@@ -23,7 +23,7 @@ class Rows:
 
 
 class Queries(Protocol):
-    def run(self, plan: Plan, *, timeout_ms: int) -> Rows:
+    def run(self, plan: Plan) -> Rows:
         """Raises QueryTooSlowError if the database ended it, StoreDownError if it could not be asked."""
         ...
 
@@ -38,18 +38,19 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of an answer. ``fresh``: it is ``kept``. ``wait``: somebody is making it. ``make``: the caller is
-    to, and then to ``keep`` it with ``version`` or to ``give_up``."""
+    """What there is of an answer. ``fresh``: it is ``kept``. ``wait``: somebody is making it. ``full``: as many as may
+    be are in the making. ``make``: the caller is to, and then to ``keep`` it with ``version`` or to ``give_up``."""
 
-    state: Literal["fresh", "wait", "make"]
+    state: Literal["fresh", "wait", "full", "make"]
     kept: Kept | None = None
     version: str = ""
 
 
 class Results(Protocol):
-    """Answers by the digest of their plan: for each at most one caller makes it at a time."""
+    """Answers by the digest of their plan: for each at most one caller makes it at a time, and of all, and of those of
+    one party, at most so many are in the making."""
 
-    def find(self, key: str, scopes: Sequence[str], *, owner: str, lease_ms: int) -> Found:
+    def find(self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int) -> Found:
         """An answer is fresh until data of one of the scopes has arrived after it was begun.
 
         Who is told to make it has ``lease_ms`` for that; then another may be.
@@ -57,11 +58,11 @@ class Results(Protocol):
         ...
 
     def keep(self, key: str, body: str, *, owner: str, version: str, made_ms: int) -> bool:
-        """False if it is too large to be kept. The lease ends either way."""
+        """False if it is too large to be kept. The lease ends either way, and the place is free."""
         ...
 
     def give_up(self, key: str, *, owner: str) -> None:
-        """End the lease, if it is still the owner's."""
+        """End the lease, and free the place, if they are still the owner's."""
         ...
 
     def stale(self, key: str) -> Kept | None:
@@ -73,13 +74,3 @@ class DataVersions(Protocol):
     def arrived(self, topics: Collection[str]) -> None:
         """Rows of these topics were committed: answers made of them before are no longer fresh."""
         ...
-
-
-class QuerySlots(Protocol):
-    """How many queries the database works on at once: in all, and of one party."""
-
-    def take(self, party: str, *, owner: str, lease_ms: int) -> bool:
-        """False if there are as many as may be; a slot that is not given back is free again after its lease."""
-        ...
-
-    def give_back(self, party: str, *, owner: str) -> None: ...

@@ -125,9 +125,22 @@ class Sessions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """``wait_s`` is 0 if a token was taken; ``left`` whole tokens are left, and all are again after ``full_s``."""
+
+    wait_s: float
+    left: int
+    full_s: float
+
+
 class Limits(Protocol):
     def take(self, key: str, per_s: float, burst: float) -> float:
         """Take a token; 0 if there was one, else the seconds until there is."""
+        ...
+
+    def meter(self, key: str, per_s: float, burst: float) -> Metered:
+        """``take``, and what is left."""
         ...
 
     def charge(self, key: str, per_s: float, burst: float, tokens: float) -> None:

@@ -73,7 +73,7 @@ class Both:
 
     def __init__(self, writer: Any, reader: Any) -> None:
         self.record = writer.record
-        self.raw, self.candles, self.knows = reader.raw, reader.candles, reader.knows
+        self.raw, self.candles, self.newest = reader.raw, reader.candles, reader.newest
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -138,8 +138,14 @@ def test_the_end_of_a_range_is_not_in_it(history):
     assert len(history.raw(topic, **within)) == len(history.candles(topic, 5, **within)) == 2
 
 
+def test_the_newest_is_the_last_observed_whenever_it_came(history):
+    topic = new_topic()
+    history.record([seen(topic, minutes, "1") for minutes in (10, 0)])
+    assert history.newest(topic) == START + timedelta(minutes=10)
+
+
 def test_a_topic_never_seen_has_no_past(history):
-    assert not history.knows("price:nothing")
+    assert history.newest("price:nothing") is None
     assert list(history.raw("price:nothing", **EVER)) == list(history.candles("price:nothing", 60, **EVER)) == []
 
 
@@ -314,11 +320,11 @@ def test_a_database_that_is_away_is_said_to_be(recorded):
 
 
 def test_a_statement_ends_at_its_timeout(recorded):
-    own = session(recorded)
-    with pytest.raises(Exception, match="statement timeout"), own.transaction("sleep", timeout_ms=50) as connection:
+    own = session(recorded, timeout_ms=50)
+    with pytest.raises(Exception, match="statement timeout"), own.transaction("sleep") as connection:
         connection.execute("SELECT pg_sleep(60)")
     with own.transaction("again") as connection:
-        assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("50ms",)
 
 
 def test_the_tables_are_what_the_migrations_make(recorded):

@@ -1,4 +1,4 @@
-"""ports.Results, DataVersions and QuerySlots."""
+"""ports.Results and DataVersions."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ import pytest
 import redis
 
 from chalicelib.adapters.redis.client import Redis
-from chalicelib.adapters.redis.results import RedisDataVersions, RedisQuerySlots, RedisResults
+from chalicelib.adapters.redis.results import RedisDataVersions, RedisResults
 from chalicelib.ports import Found, Kept
 from tests.contract.stores import start_of_now
-from tests.fake_results import FakeAnswers, FakeQuerySlots
+from tests.fake_results import FakeAnswers
 from tests.functions_user import as_functions_user
 
 LIMITS = {"fresh_ms": 1000, "life_ms": 60_000, "stale_ms": 3600_000, "answer_bytes": 10_000, "budget_bytes": 50_000}
+LIMITS |= {"of_party": 2, "of_all": 3}
 ETH, AAVE = "price:ethereum", "tvl:protocol:aave"
 
 
 class Answers:
     """Both ports of one store, and a clock."""
 
-    def __init__(self, clock: Any, results: Any, versions: Any, slots: Any) -> None:
-        self.clock, self.results, self.versions, self.slots = clock, results, versions, slots
+    def __init__(self, clock: Any, results: Any, versions: Any) -> None:
+        self.clock, self.results, self.versions = clock, results, versions
 
-    def find(self, key: str = "q", *scopes: str, owner: str = "o") -> Found:
-        found: Found = self.results.find(key, scopes or (ETH,), owner=owner, lease_ms=5000)
+    def find(self, key: str = "q", *scopes: str, owner: str = "o", party: str = "p") -> Found:
+        found: Found = self.results.find(key, scopes or (ETH,), owner=owner, party=party, lease_ms=5000)
         return found
 
-    def keep(self, key: str = "q", body: str = "{}", *scopes: str, owner: str = "o") -> bool:
+    def keep(self, key: str = "q", body: str = "{}", *scopes: str, owner: str = "o", party: str = "p") -> bool:
         """As whoever is told to make it."""
-        found = self.find(key, *scopes, owner=owner)
+        found = self.find(key, *scopes, owner=owner, party=party)
         made_ms = int(self.clock().timestamp() * 1000)
         kept: bool = self.results.keep(key, body, owner=owner, version=found.version, made_ms=made_ms)
         return kept
@@ -41,10 +42,9 @@ def answers(request: pytest.FixtureRequest) -> Answers:
     clock = start_of_now()
     if request.param == "fake":
         fake = FakeAnswers(clock, **LIMITS)
-        return Answers(clock, fake, fake, FakeQuerySlots(clock))
+        return Answers(clock, fake, fake)
     store = Redis(as_functions_user(request.getfixturevalue("redis_url")))
-    slots = RedisQuerySlots(store, now=clock, of_party=2, of_all=3)
-    return Answers(clock, RedisResults(store, now=clock, **LIMITS), RedisDataVersions(store), slots)
+    return Answers(clock, RedisResults(store, now=clock, **LIMITS), RedisDataVersions(store))
 
 
 def test_who_asks_first_is_to_make_it_and_others_wait(answers):
@@ -167,27 +167,53 @@ def test_an_answer_that_is_replaced_is_counted_once(answers):
 
 
 def test_a_party_has_its_places_and_no_more(answers):
-    assert answers.slots.take("a", owner="1", lease_ms=5000)
-    assert answers.slots.take("a", owner="2", lease_ms=5000)
-    assert not answers.slots.take("a", owner="3", lease_ms=5000)
-    assert answers.slots.take("b", owner="4", lease_ms=5000)
-    assert not answers.slots.take("c", owner="5", lease_ms=5000), "all together have three"
+    assert [answers.find(key, party="a", owner=key).state for key in ("1", "2", "3")] == ["make", "make", "full"]
+    assert answers.find("3", party="b", owner="3b").state == "make"
+    assert answers.find("4", party="c", owner="4c").state == "full", "all together have three"
 
 
-def test_a_place_that_is_given_back_or_left_is_free_again(answers):
-    for owner in ("1", "2"):
-        answers.slots.take("a", owner=owner, lease_ms=5000)
-    answers.slots.give_back("a", owner="1")
-    assert answers.slots.take("a", owner="3", lease_ms=9000)
+def test_who_finds_no_place_takes_the_making_from_nobody(answers):
+    for key in ("1", "2"):
+        answers.find(key, party="a", owner=key)
+    assert answers.find("q", party="a", owner="qa").state == "full"
+    assert answers.find("q", party="b", owner="qb").state == "make"
+
+
+def test_an_answer_that_is_kept_needs_no_place(answers):
+    answers.keep("q", party="a")
+    for key in ("1", "2"):
+        answers.find(key, party="a", owner=key)
+    assert answers.find("q", party="a", owner="qa").state == "fresh"
+
+
+@pytest.mark.parametrize("body", ["{}", "x" * 10_001], ids=["kept", "too large to be kept"])
+def test_an_answer_that_is_made_frees_its_place(answers, body):
+    for number in range(5):
+        answers.keep(str(number), body, party="a", owner=str(number))
+    assert answers.find("q", party="a", owner="qa").state == "make"
+
+
+def test_who_gives_up_frees_his_place_and_no_others(answers):
+    for key in ("1", "2"):
+        answers.find(key, party="a", owner=key)
+    answers.results.give_up("1", owner="2")
+    assert answers.find("3", party="a", owner="3a").state == "full"
+    answers.results.give_up("1", owner="1")
+    assert answers.find("3", party="a", owner="3a").state == "make"
+    assert answers.find("4", party="a", owner="4a").state == "full"
+
+
+def test_the_places_of_those_who_died_are_free_again(answers):
+    for key in ("1", "2"):
+        answers.find(key, party="a", owner=key)
     answers.clock.forward(seconds=6)
-    assert answers.slots.take("a", owner="4", lease_ms=5000)
-    assert not answers.slots.take("a", owner="5", lease_ms=5000)
+    assert [answers.find(key, party="a", owner=key).state for key in ("3", "4", "5")] == ["make", "make", "full"]
 
 
 def test_another_server_knows_no_answer_to_be_fresh(redis_url):
     """One that was restored from a snapshot counts arrivals again from an older number."""
     clock, store = start_of_now(), Redis(redis_url)
-    answers = Answers(clock, RedisResults(store, now=clock, **LIMITS), RedisDataVersions(store), None)
+    answers = Answers(clock, RedisResults(store, now=clock, **LIMITS), RedisDataVersions(store))
     answers.keep()
     with redis.Redis.from_url(redis_url) as client:
         client.hset("fence", "generation", "another")
@@ -200,7 +226,7 @@ def test_what_is_kept_stays_within_the_budget_of_memory(redis_url):
     """As Redis itself counts it, its own structures included."""
     clock, store = start_of_now(), Redis(redis_url)
     results = RedisResults(store, now=clock, **{**LIMITS, "budget_bytes": 500_000})
-    answers = Answers(clock, results, RedisDataVersions(store), None)
+    answers = Answers(clock, results, RedisDataVersions(store))
     with redis.Redis.from_url(redis_url) as client:
         before = client.info("memory")["used_memory"]
         for number in range(1000):

@@ -14,9 +14,9 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.adapters.postgres.queries import PostgresQueries
-from chalicelib.adapters.postgres.session import PostgresSession
+from chalicelib.adapters.postgres.session import READS, PostgresSession
 from chalicelib.adapters.redis.client import Redis
-from chalicelib.adapters.redis.results import RedisDataVersions, RedisQuerySlots, RedisResults
+from chalicelib.adapters.redis.results import RedisDataVersions, RedisResults
 from chalicelib.adapters.schema import AlembicSchema
 from chalicelib.errors import TooManyQueriesError
 from chalicelib.protocol.planning import QueryLimits
@@ -47,10 +47,10 @@ class Counting:
         outer = self
 
         class Counted:
-            def run(self, plan: Any, *, timeout_ms: int) -> Any:
+            def run(self, plan: Any) -> Any:
                 outer._move(plan.table.name, 1)
                 try:
-                    return queries.run(plan, timeout_ms=timeout_ms)
+                    return queries.run(plan)
                 finally:
                     outer._move(plan.table.name, -1)
 
@@ -95,12 +95,12 @@ def function(filled: Database, redis_url: str, counting: Counting) -> Callable[.
 
     def make(**changes: Any) -> AnswerQuery:
         where = {"host": "127.0.0.1", "port": filled.server.port, "name": filled.name, "sslmode": "disable"}
-        session, redis = PostgresSession(**where, user="defi_stream", application="api"), Redis(url)
+        session, redis = PostgresSession(**where, user="defi_stream", application="api", settings=READS), Redis(url)
+        places = {"of_party": 2, "of_all": 12}
         times = {"fresh_ms": -1, "life_ms": 60_000, "stale_ms": 3600_000}
         usual = {
             "queries": counting.around(PostgresQueries(session)),
-            "results": RedisResults(redis, now=now, **times, answer_bytes=MB, budget_bytes=MB),
-            "slots": RedisQuerySlots(redis, now=now, of_party=2, of_all=12),
+            "results": RedisResults(redis, now=now, **times, answer_bytes=MB, budget_bytes=MB, **places),
             "now": now,
             "token": lambda: uuid4().hex,
             "limits": QueryLimits(),

@@ -81,11 +81,11 @@ class _Run:
         await self._seen(("disconnect", "connect", "Redis"))
 
     async def _rest(self) -> None:
-        """Health, and tokens for a key and for nobody."""
+        """Health, and tokens for a key, for nobody and for a request that may come again."""
         key = {"x-api-key": self._cloud.key}
         headers = {**self._edge_headers[0], "content-type": "application/json"}
         async with aiohttp.ClientSession(self._cloud.url, headers=headers) as http:
-            for owner in (key, {}):
+            for owner in (key, {}, {"Idempotency-Key": "recording"}):
                 async with http.post("/v1/tokens", headers=owner) as answer:
                     assert answer.status == 201, await answer.text()
                     self._token = (await answer.json())["token"]

@@ -15,8 +15,10 @@ PARTS = [
     "sessions",
     "commands",
     "tokens",
+    "callers",
     "catalogue",
     "health",
+    "read_snapshot",
     "rotate_secret",
 ]
 
@@ -51,6 +53,17 @@ def test_recording_loads_the_driver_and_nothing_above_it():
 def test_a_query_loads_what_makes_statements_and_not_what_changes_schemas():
     env = "import os; os.environ.update(DATABASE_USER='u')"
     assert loaded(f"{env}; import app; app.container().answer_query", HEAVY) == {"sqlalchemy", "psycopg"}
+
+
+def test_reading_a_topics_past_loads_the_driver_and_nothing_above_it():
+    env = "import os; os.environ.update(DATABASE_USER='u')"
+    assert loaded(f"{env}; import app; app.container().read_history", HEAVY) == {"psycopg"}
+
+
+def test_who_calls_without_a_key_needs_no_client_of_aws():
+    """boto3 takes as long to load as all that answers the request."""
+    asked = "container = app.container(); container.callers; container.catalogue; container.read_snapshot"
+    assert loaded(f"import app; {asked}", ("boto3", "botocore")) == set()
 
 
 def test_telling_of_new_data_loads_none_of_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import psycopg
 
@@ -11,7 +11,9 @@ from chalicelib.adapters.postgres.session import PostgresSession, Row
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import Candle, Interval, Point
 
-_KNOWS = b"SELECT EXISTS (SELECT FROM history.entities WHERE topic = %s)"
+_NEWEST = b"""
+SELECT observed_at FROM history.latest WHERE entity_id = (SELECT id FROM history.entities WHERE topic = %s)
+"""
 
 _CANDLES = b"""
 SELECT start, open, high, low, close, round(sum / samples, 30), samples FROM history.candles
@@ -34,8 +36,10 @@ class PostgresHistoryReader:
     def __init__(self, session: PostgresSession) -> None:
         self._session = session
 
-    def knows(self, topic: str) -> bool:
-        return bool(self._rows("topic", _KNOWS, (topic,))[0][0])
+    def newest(self, topic: str) -> datetime | None:
+        rows = self._rows("latest", _NEWEST, (topic,))
+        newest: datetime | None = rows[0][0].astimezone(UTC) if rows else None
+        return newest
 
     def candles(
         self, topic: str, interval: Interval, *, start: datetime, end: datetime, limit: int
@@ -52,8 +56,7 @@ class PostgresHistoryReader:
 
     def _rows(self, operation: str, statement: bytes, values: Sequence[object]) -> list[Row]:
         try:
-            with self._session.transaction(operation, read_only=True) as connection:
-                return connection.execute(statement, values).fetchall()
+            return self._session.read(operation, statement, values)
         except psycopg.errors.QueryCanceled as error:
             raise StoreDownError("PostgreSQL took too long") from error
 

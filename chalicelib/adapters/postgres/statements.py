@@ -6,8 +6,8 @@ value is bound, and lists are bound as one array, so that their length does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,6 +37,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.util import LRUCache
 
 from chalicelib.adapters.postgres import tables as stored
 from chalicelib.adapters.postgres.columns import OF_TOPIC, Columns, Expression, comparisons
@@ -52,7 +53,9 @@ from chalicelib.domain.plans import (
 )
 from chalicelib.domain.tables import BUCKETS
 
+KEPT_TEXTS = 200  # a few kilobytes each
 _dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+_texts: MutableMapping[Any, Any] = LRUCache(KEPT_TEXTS)
 _MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
 
 
@@ -60,17 +63,30 @@ _MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
 class Statement:
     """Text and parameters for psycopg.
 
-    A row has the plan's outputs, then, of rows that are not aggregated, what they are ordered by. One row more than the
-    plan's limit is asked for: it tells that there are more.
+    A row of ``width`` values has the plan's outputs, then, of rows that are not aggregated, what else they are ordered
+    by; ``ends`` are the places of what they are ordered by. One row more than the plan's limit is asked for: it tells
+    that there are more.
     """
 
     text: str
     parameters: Mapping[str, Any]
+    width: int
+    ends: Sequence[int]
 
 
 def statement_of(plan: Plan) -> Statement:
-    compiled = _Statement(plan).build().compile(dialect=_dialect)
-    return Statement(str(compiled), dict(compiled.params))
+    made = _Statement(plan)
+    text, parameters = _compiled(made.build())
+    return Statement(text, parameters, len(made.read), made.ends)
+
+
+def _compiled(statement: Any) -> tuple[str, Mapping[str, Any]]:
+    """Text is made once for all statements that differ in their values only, as SQLAlchemy's own connections do it."""
+    key = statement._generate_cache_key()
+    compiled = _texts.get(key.key)
+    if compiled is None:
+        compiled = _texts[key.key] = statement.compile(dialect=_dialect, cache_key=key)
+    return compiled.string, compiled.construct_params(extracted_parameters=key.bindparams)
 
 
 class _Statement:
@@ -81,12 +97,16 @@ class _Statement:
         self._table = plan.table
         self._columns = Columns(plan.table)
         self._made: dict[Output, Expression] = {}
+        self.read = [*map(_unnamed, plan.outputs)]
+        self.ends: Sequence[int] = ()
+        if not plan.is_aggregated:
+            keys = [_unnamed(order.by) for order in plan.order]
+            self.read += [key for key in keys if key not in self.read]
+            self.ends = [self.read.index(key) for key in keys]
 
     def build(self) -> Any:
         plan = self._plan
-        columns = [self._output(output).label(f"c{index}") for index, output in enumerate(plan.outputs)]
-        if not plan.is_aggregated:
-            columns += [self._output(order.by).label(f"k{index}") for index, order in enumerate(plan.order)]
+        columns = [self._output(output).label(f"c{index}") for index, output in enumerate(self.read)]
         statement = select(*columns).select_from(self._from()).where(Conditions(self._columns).expression(plan.where))
         if plan.after is not None:
             statement = statement.where(self._after(plan.after))
@@ -112,7 +132,7 @@ class _Statement:
     # --- what is read of them ---
 
     def _output(self, output: Output) -> Expression:
-        key = type(output)(**{**_fields(output), "name": ""})
+        key = _unnamed(output)
         if key not in self._made:
             self._made[key] = self._expression(output)
         return self._made[key]
@@ -198,8 +218,8 @@ def _call(function: str, argument: Expression) -> FunctionElement[Any]:
     return called
 
 
-def _fields(output: Output) -> dict[str, Any]:
-    return {name: getattr(output, name) for name in output.__dataclass_fields__}
+def _unnamed(output: Output) -> Output:
+    return replace(output, name="")
 
 
 def _same(sort: Expression, bind: Expression, value: Scalar) -> Expression:

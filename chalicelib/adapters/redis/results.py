@@ -1,4 +1,4 @@
-"""ports.Results, DataVersions and QuerySlots on Redis (see lua: results_find, results_keep, arrived, slot)."""
+"""ports.Results and DataVersions on Redis (see lua: results_find, results_keep, results_give_up, arrived)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from chalicelib.adapters.redis.client import Redis
 from chalicelib.domain.topics import wildcards_of
 from chalicelib.ports.queries import Found, Kept
 
-_GIVE_UP = "if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 EVERYTHING = "*"
 SCOPES_PER_SCRIPT = 2000
 
@@ -19,6 +18,7 @@ class RedisResults:
 
     ``fresh_ms``: so long an answer is fresh whatever arrives, so that it is made once in that time however fast data
     comes. ``life_ms``: so long at most, should an arrival not have been told. ``stale_ms``: so long it is kept.
+    ``of_party`` and ``of_all`` answers may be in the making at a time.
     """
 
     def __init__(
@@ -31,15 +31,18 @@ class RedisResults:
         stale_ms: int,
         answer_bytes: int,
         budget_bytes: int,
+        of_party: int,
+        of_all: int,
     ) -> None:
         self._redis = redis
         self._now = now
         self._fresh_ms, self._life_ms, self._stale_ms = fresh_ms, life_ms, stale_ms
         self._answer_bytes, self._budget_bytes = answer_bytes, budget_bytes
+        self._places = (of_party, of_all)
 
-    def find(self, key: str, scopes: Sequence[str], *, owner: str, lease_ms: int) -> Found:
+    def find(self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int) -> Found:
         times = (_milliseconds(self._now()), lease_ms, self._fresh_ms, self._life_ms)
-        state, version, *kept = self._redis.run("results_find", key, owner, *times, *scopes)
+        state, version, *kept = self._redis.run("results_find", key, owner, party, *times, *self._places, *scopes)
         return Found(state, Kept(kept[1], int(kept[0])) if kept else None, version)
 
     def keep(self, key: str, body: str, *, owner: str, version: str, made_ms: int) -> bool:
@@ -52,7 +55,7 @@ class RedisResults:
         return True
 
     def give_up(self, key: str, *, owner: str) -> None:
-        self._redis.call(lambda client: client.eval(_GIVE_UP, 1, f"query:lease:{key}", owner))
+        self._redis.run("results_give_up", key, owner)
 
     def stale(self, key: str) -> Kept | None:
         body, made_ms = self._redis.call(lambda client: client.hmget(f"query:{key}", "body", "made"))
@@ -70,23 +73,6 @@ class RedisDataVersions:
         scopes = [EVERYTHING, *sorted(names)] if names else []
         for start in range(0, len(scopes), SCOPES_PER_SCRIPT):
             self._redis.run("arrived", *scopes[start : start + SCOPES_PER_SCRIPT])
-
-
-class RedisQuerySlots:
-    """ports.QuerySlots."""
-
-    def __init__(self, redis: Redis, *, now: Callable[[], datetime], of_party: int, of_all: int) -> None:
-        self._redis = redis
-        self._now = now
-        self._limits = (of_party, of_all)
-
-    def take(self, party: str, *, owner: str, lease_ms: int) -> bool:
-        now_ms = _milliseconds(self._now())
-        return bool(self._redis.run("slot", party, owner, now_ms, lease_ms, *self._limits))
-
-    def give_back(self, party: str, *, owner: str) -> None:
-        keys = ("queries:running", f"queries:running:{party}")
-        self._redis.call(lambda client: [client.zrem(key, owner) for key in keys])
 
 
 def _milliseconds(at: datetime) -> int:

@@ -159,7 +159,7 @@ def test_an_archive_that_is_away_is_said_to_be(s3):
 
 def test_answers_made_of_a_topic_are_old_once_more_of_it_is_recorded(rig):
     def version(scope: str) -> str:
-        return rig.answers.find(scope, [scope], owner="o", lease_ms=1).version
+        return rig.answers.find(scope, [scope], owner="o", party="p", lease_ms=1).version
 
     before = {scope: version(scope) for scope in (ETH, "price:*", DAI)}
     rig.service.run([rig.message("a", rig.seen(ETH, "1"))])

@@ -14,7 +14,7 @@ from chalicelib.errors import BadQueryError, QueryTooSlowError, StoreDownError, 
 from chalicelib.ports import Found, Rows
 from chalicelib.protocol.planning import QueryLimits
 from chalicelib.services.queries import AnswerQuery
-from tests.fake_results import FakeAnswers, FakeQueries, FakeQuerySlots
+from tests.fake_results import FakeAnswers, FakeQueries
 from tests.fakes import FakeClock
 
 QUERY = b'{"from":"latest","select":["topic","value","observed_at","chains"],"limit":1}'
@@ -28,13 +28,12 @@ class Rig:
 
     def __init__(self) -> None:
         self.clock, tokens = FakeClock(), count()
-        self.answers, self.slots = FakeAnswers(self.clock), FakeQuerySlots(self.clock)
+        self.answers = FakeAnswers(self.clock)
         self.queries = FakeQueries(Rows([ROW]))
         self.while_asleep: Any = lambda: None
         self.service = AnswerQuery(
             queries=self.queries,
             results=self.answers,
-            slots=self.slots,
             now=self.clock,
             token=lambda: str(next(tokens)),
             limits=QueryLimits(),
@@ -185,7 +184,7 @@ def test_who_has_waited_too_long_gets_the_last_answer_if_there_is_one(rig):
 
 def test_a_maker_that_died_is_replaced(rig):
     rig.is_being_made()
-    rig.clock.forward(seconds=9)
+    rig.clock.forward(seconds=12)
     assert json.loads(rig.ask().body)["rows"]
 
 
@@ -199,13 +198,13 @@ def test_a_maker_that_fails_leaves_it_to_the_next(rig, error):
 
 
 def test_a_party_that_has_its_places_waits_and_another_does_not(rig):
-    for owner in ("x", "y"):
-        rig.slots.take("greedy", owner=owner, lease_ms=60_000)
+    for key in ("x", "y"):
+        rig.answers.find(key, ["*"], owner="o", party="greedy", lease_ms=60_000)
     assert rig.ask(party="modest")
     rig.news()
     with pytest.raises(TooManyQueriesError):
         rig.ask(party="greedy")
-    rig.while_asleep = lambda: rig.slots.give_back("greedy", owner="x")
+    rig.while_asleep = lambda: rig.answers.give_up("x", owner="o")
     assert rig.ask(party="greedy")
 
 
@@ -217,13 +216,13 @@ def test_a_query_that_failed_gives_its_place_back(rig):
 
 
 def test_while_redis_is_down_the_database_is_asked(rig):
-    rig.answers.down = rig.slots.down = True
+    rig.answers.down = True
     assert json.loads(rig.ask().body)["rows"]
 
 
 def test_an_answer_that_cannot_be_kept_is_given(rig):
     def fall() -> None:
-        rig.answers.down = rig.slots.down = True
+        rig.answers.down = True
 
     rig.queries.during = fall
     assert json.loads(rig.ask().body)["rows"]

@@ -1,8 +1,12 @@
--- Keep an answer and end its lease; forget those used longest ago while all are more than the budget.
+-- Keep an answer, end its lease and give its place back; forget those used longest ago while all are more than the budget.
 -- ARGV: key, owner, now_ms, made_ms, version, body, stale_ms, budget_bytes. (What is kept: results_find.lua.)
 local key, owner, made, body = ARGV[1], ARGV[2], ARGV[4], ARGV[6]
 local lease = 'query:lease:' .. key
-if redis.call('HGET', lease, 'owner') == owner then redis.call('DEL', lease) end
+local holder = redis.call('HMGET', lease, 'owner', 'party')
+if holder[1] == owner then
+  redis.call('DEL', lease)
+  for _, places in ipairs({'queries:running', 'queries:running:' .. holder[2]}) do redis.call('ZREM', places, owner) end
+end
 
 local function forget(which)
   local bytes = tonumber(redis.call('HGET', 'queries', which) or 0)
