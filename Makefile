@@ -50,6 +50,8 @@ bench: setup ## the benchmarks, one JSON object each
 	@$(VENV)/python -m benchmarks.process --json
 	@$(VENV)/python -m benchmarks.deliver --json
 	@$(VENV)/python -m benchmarks.stream --connections 1000 --json
+	@$(VENV)/python -m benchmarks.query --json
+	@$(VENV)/python -m benchmarks.outage --json
 
 loadtest: setup ## load, then the latency alarms' verdict; USERS=500 DURATION=60s SHAPE=storm ARGS="--inject-latency 300ms"
 	@$(VENV)/python -m loadtests --users $(or $(USERS),100) --duration $(or $(DURATION),60s) --shape $(or $(SHAPE),steady) $(ARGS)

@@ -7,15 +7,16 @@ on Blueprints under chalicelib/handlers/rest.
 
 from typing import Any
 
-from chalice import Chalice, Rate
+from chalice import Chalice, Cron, Rate
 
 from chalicelib.container import container, custom_resources, deployments
 from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, verification, websocket
-from chalicelib.handlers.rest import v1
+from chalicelib.handlers.rest import documents, health, history, query, snapshot, tokens, topics
 
 app = Chalice(app_name="defi-stream")
 app.experimental_feature_flags.update(["WEBSOCKETS"])  # without it `chalice package` refuses the $connect handler
-app.register_blueprint(v1.routes, url_prefix="/v1")
+for part in (health, tokens, topics, snapshot, history, query, documents):
+    app.register_blueprint(part.routes, url_prefix="/v1")
 
 
 @app.lambda_function()
@@ -48,6 +49,11 @@ def sweep(event: Any) -> dict[str, Any]:
     return schedules.sweep(event, container().conflation, container().sessions)
 
 
+@app.schedule(Cron(20, 2, "*", "*", "?", "*"))  # after the backup has begun, at the quietest hour
+def maintain(event: Any) -> dict[str, Any]:
+    return schedules.maintain(event, container().keep_months)
+
+
 @app.on_sqs_message(queue="events", batch_size=10)  # more than 10 would need a window of a second
 def process(event: Any) -> dict[str, Any]:
     return queues.process(event, container().process)
@@ -66,6 +72,11 @@ def deliver(event: Any) -> dict[str, Any]:
 @app.on_sqs_message(queue="gone", batch_size=10)
 def prune(event: Any) -> dict[str, Any]:
     return queues.prune(event, container().sessions)
+
+
+@app.on_sqs_message(queue="history", batch_size=10)
+def record(event: Any) -> dict[str, Any]:
+    return queues.record(event, container().record_history)
 
 
 @app.lambda_function()

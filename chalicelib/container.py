@@ -6,7 +6,7 @@ Everything is built on first use, so that a cold start imports and connects only
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
     from chalicelib.adapters.connections import ConnectionsClient
+    from chalicelib.adapters.dynamodb import DynamoKeys
     from chalicelib.adapters.edge import CloudFrontEdge
+    from chalicelib.adapters.postgres.months import PostgresMonths
+    from chalicelib.adapters.postgres.session import PostgresSession
     from chalicelib.adapters.redis.catalogue import RedisCatalogue
     from chalicelib.adapters.redis.client import Redis
+    from chalicelib.adapters.redis.positions import RedisPositions
+    from chalicelib.adapters.redis.results import RedisDataVersions
     from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
     from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
     from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
@@ -29,15 +34,22 @@ if TYPE_CHECKING:
     from chalicelib.adapters.sqs import Queue, SqsJobQueue, SqsTickQueue
     from chalicelib.ports import CustomResources, Deployments, Source
     from chalicelib.services.authorize import AuthorizeConnection
+    from chalicelib.services.callers import Callers
     from chalicelib.services.commands import HandleCommand
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
     from chalicelib.services.health import CheckHealth
+    from chalicelib.services.history import RecordHistory
+    from chalicelib.services.idempotency import DoOnce
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.process import ProcessObservations
+    from chalicelib.services.queries import AnswerQuery
+    from chalicelib.services.reading import ReadHistory
+    from chalicelib.services.retention import KeepMonths
     from chalicelib.services.rotation import RotateSecret
     from chalicelib.services.schema import MigrateSchema
     from chalicelib.services.sessions import ManageSessions
+    from chalicelib.services.snapshots import ReadSnapshot
     from chalicelib.services.tokens import Tokens
     from chalicelib.services.verification import VerifyRelease
 
@@ -176,12 +188,11 @@ class Container:
 
     @cached_property
     def tokens(self) -> Tokens:
-        from chalicelib.adapters.dynamodb import DynamoKeys
         from chalicelib.services.tokens import Tokens
 
         settings = self.settings
         return Tokens(
-            keys=DynamoKeys(self._client("dynamodb"), settings.keys_table),
+            keys=self.keys,
             secrets=self.secrets,
             limits=self.limits,
             secret_id=settings.token_secret_id,
@@ -202,7 +213,122 @@ class Container:
         from chalicelib.adapters.redis.ingest import RedisIngestStore
         from chalicelib.services.health import CheckHealth
 
-        return CheckHealth(store=RedisIngestStore(self.redis, now=utc_now), now=utc_now)
+        return CheckHealth(
+            store=RedisIngestStore(self.redis, now=utc_now),
+            now=utc_now,
+            probes={
+                "postgresql": lambda: self.postgres_reads.read("health", b"SELECT 1", ()),
+                "dynamodb": lambda: self.keys.find("nobody's"),
+            },
+        )
+
+    @cached_property
+    def callers(self) -> Callers:
+        from chalicelib.services.callers import Callers
+
+        settings = self.settings
+        return Callers(
+            tokens=lambda: self.tokens,
+            limits=self.limits,
+            tiers=settings.tiers,
+            anonymous_per_minute=settings.anonymous_requests_per_minute,
+        )
+
+    @cached_property
+    def do_once(self) -> DoOnce:
+        from chalicelib.adapters.requests import DynamoRequests
+        from chalicelib.services.idempotency import DoOnce
+
+        self._need("idempotency_table")
+        table = self.settings.idempotency_table
+        return DoOnce(requests=DynamoRequests(self._client("dynamodb"), table, now=utc_now))
+
+    @cached_property
+    def read_snapshot(self) -> ReadSnapshot:
+        from chalicelib.protocol.rest import MAX_SNAPSHOTS
+        from chalicelib.services.snapshots import ReadSnapshot
+
+        return ReadSnapshot(positions=self.positions, topics_max=MAX_SNAPSHOTS)
+
+    @cached_property
+    def read_history(self) -> ReadHistory:
+        from chalicelib.adapters.postgres.reader import PostgresHistoryReader
+        from chalicelib.services.reading import ReadHistory
+
+        return ReadHistory(
+            reader=PostgresHistoryReader(self.postgres_reads),
+            positions=self.positions,
+            now=utc_now,
+            fine_months=self.settings.history_fine_months,
+        )
+
+    @cached_property
+    def record_history(self) -> RecordHistory:
+        from chalicelib.adapters.postgres.history import PostgresHistoryWriter
+        from chalicelib.adapters.s3 import S3RawArchive
+        from chalicelib.adapters.sqs import SqsDeadLetters, SqsRetries
+        from chalicelib.services.history import RecordHistory
+
+        settings = self.settings
+        self._need("history_queue_url", "history_dead_letters_url", "raw_bucket")
+        session = self.postgres("record", timeout_ms=10_000)
+        return RecordHistory(
+            writer=PostgresHistoryWriter(session, self._months(session)),
+            versions=self.data_versions,
+            archive=S3RawArchive(self._client("s3"), settings.raw_bucket),
+            dead_letters=SqsDeadLetters(self._client("sqs"), settings.history_dead_letters_url),
+            retries=SqsRetries(self._client("sqs"), settings.history_queue_url),
+            now=utc_now,
+            months=settings.history_months,
+        )
+
+    @cached_property
+    def keep_months(self) -> KeepMonths:
+        from chalicelib.services.retention import KeepMonths
+
+        fine = self.settings.history_fine_months
+        return KeepMonths(
+            months=self._months(self.postgres("maintain", timeout_ms=20_000)),
+            now=utc_now,
+            kept={"observations": self.settings.history_months, "candles_1": fine, "candles_5": fine},
+            grace=timedelta(days=self.settings.history_grace_days),
+        )
+
+    @cached_property
+    def answer_query(self) -> AnswerQuery:
+        from chalicelib.adapters.postgres.queries import PostgresQueries
+        from chalicelib.adapters.redis.client import token
+        from chalicelib.adapters.redis.results import RedisResults
+        from chalicelib.protocol.planning import QueryLimits
+        from chalicelib.services.queries import AnswerQuery
+
+        settings = self.settings
+        results = RedisResults(
+            self.redis,
+            now=utc_now,
+            fresh_ms=int(settings.query_fresh_s * 1000),
+            life_ms=int(settings.query_life_s * 1000),
+            stale_ms=int(settings.query_stale_s * 1000),
+            answer_bytes=settings.query_answer_bytes,
+            budget_bytes=settings.query_cache_bytes,
+            of_party=settings.queries_per_party,
+            of_all=settings.queries_at_once,
+        )
+        return AnswerQuery(
+            queries=PostgresQueries(self.postgres_reads),
+            results=results,
+            now=utc_now,
+            token=token,
+            limits=QueryLimits(days=settings.query_days, days_of_topics=settings.query_topic_days),
+            timeout_s=settings.query_timeout_s,
+            wait_s=settings.query_wait_s,
+        )
+
+    @cached_property
+    def data_versions(self) -> RedisDataVersions:
+        from chalicelib.adapters.redis.results import RedisDataVersions
+
+        return RedisDataVersions(self.redis)
 
     @cached_property
     def rotate_secret(self) -> RotateSecret:
@@ -218,13 +344,12 @@ class Container:
 
     @cached_property
     def migrate_schema(self) -> MigrateSchema:
-        from chalicelib.adapters.postgres import Postgres
+        from chalicelib.adapters.postgres.owner import Postgres
         from chalicelib.adapters.schema import AlembicSchema
         from chalicelib.services.schema import MigrateSchema
 
         settings = self.settings
-        if not settings.database_host:
-            raise SettingsError("bad settings: DATABASE_HOST is missing")
+        self._need("database_host", "database_secret_id")
         postgres = Postgres(
             host=settings.database_host,
             port=settings.database_port,
@@ -274,6 +399,37 @@ class Container:
         )
 
     @cached_property
+    def postgres_reads(self) -> PostgresSession:
+        """One connection a process for all that only reads."""
+        return self.postgres("query", timeout_ms=int(self.settings.query_timeout_s * 1000), reads=True)
+
+    def postgres(self, application: str, *, timeout_ms: int = 5000, reads: bool = False) -> PostgresSession:
+        """A login as the functions' user, if need be for reads only. The server knows it as ``application``."""
+        from chalicelib.adapters.postgres.login import IamToken
+        from chalicelib.adapters.postgres.session import READS, PostgresSession
+
+        settings = self.settings
+        self._need("database_host", "database_user")
+        host, port, user = settings.database_host, settings.database_port, settings.database_user
+        token = IamToken(host=host, port=port, user=user, region=settings.region, credentials=self._frozen_credentials)
+        return PostgresSession(
+            host=host,
+            port=port,
+            name=settings.database_name,
+            user=user,
+            sslmode=settings.database_sslmode,
+            application=application,
+            password=None if settings.database_sslmode == "disable" else token,  # a token is a password: never in clear
+            timeout_ms=timeout_ms,
+            settings=READS if reads else {},
+        )
+
+    def _months(self, session: PostgresSession) -> PostgresMonths:
+        from chalicelib.adapters.postgres.months import PostgresMonths
+
+        return PostgresMonths(session)
+
+    @cached_property
     def redis(self) -> Redis:
         from chalicelib.adapters.redis.client import Redis
 
@@ -303,6 +459,18 @@ class Container:
             log_seconds=settings.log_seconds,
             applied_seconds=settings.applied_seconds,
         )
+
+    @cached_property
+    def positions(self) -> RedisPositions:
+        from chalicelib.adapters.redis.positions import RedisPositions
+
+        return RedisPositions(self.redis)
+
+    @cached_property
+    def keys(self) -> DynamoKeys:
+        from chalicelib.adapters.dynamodb import DynamoKeys
+
+        return DynamoKeys(self._client("dynamodb"), self.settings.keys_table)
 
     @cached_property
     def audience(self) -> RedisAudience:
@@ -376,6 +544,12 @@ class Container:
 
         text = (RECORDED / f"{name}.json").read_text(encoding="utf-8")
         return json.loads(text.replace("TOKEN_SECRET_ID", self.settings.token_secret_id))
+
+    def _need(self, *names: str) -> None:
+        """Raises SettingsError for settings that only some functions have."""
+        missing = [name.upper() for name in names if not getattr(self.settings, name)]
+        if missing:
+            raise SettingsError("bad settings: " + "; ".join(f"{name} is missing" for name in missing))
 
     def _queue(self, url: str) -> Queue:
         from chalicelib.adapters.sqs import Queue

@@ -5,16 +5,23 @@ DefiStreamError
 │   ├── NotJsonError        1001
 │   ├── TooLargeError       1002
 │   ├── UnknownActionError  1003
-│   └── WrongTypeError      1004
+│   ├── WrongTypeError      1004
+│   └── UnsupportedMediaError 1005
 ├── RefusedError            2000  understood and refused: fix, do not retry
 │   ├── TooManyTopicsError  2001
 │   ├── BadFilterError      2002
 │   ├── UnknownTopicError   2003
 │   ├── NotAllowedError     2004
-│   └── RateTooFastError    2005
+│   ├── RateTooFastError    2005
+│   ├── BadQueryError       2006
+│   ├── QueryTooSlowError   2007
+│   └── KeyReusedError      2008
 ├── LimitError              3000  wait ``retry_after`` seconds
 │   ├── CommandRateError    3001
-│   └── TooManyConnectionsError 3002
+│   ├── TooManyConnectionsError 3002
+│   ├── TooManyQueriesError 3003
+│   ├── TooManyRequestsError 3004
+│   └── InProgressError     3005
 ├── AuthenticationError     4000  get a new token
 │   ├── ExpiredError        4001
 │   ├── RevokedError        4002
@@ -68,6 +75,10 @@ class WrongTypeError(MalformedError):
     code, name = 1004, "wrong_type"
 
 
+class UnsupportedMediaError(MalformedError):
+    code, name, http_status = 1005, "unsupported_media", 415
+
+
 class RefusedError(DefiStreamError):
     code, name, http_status = 2000, "refused", 422
 
@@ -92,6 +103,24 @@ class RateTooFastError(RefusedError):
     code, name, http_status = 2005, "rate_too_fast", 403
 
 
+class BadQueryError(RefusedError):
+    """``pointer`` is the JSON Pointer (RFC 6901) of what is wrong in the query; "" is the whole of it."""
+
+    code, name = 2006, "bad_query"
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class QueryTooSlowError(RefusedError):
+    code, name = 2007, "query_too_slow"
+
+
+class KeyReusedError(RefusedError):
+    code, name = 2008, "key_reused"
+
+
 class LimitError(DefiStreamError):
     code, name, temporary, http_status = 3000, "limit", True, 429
 
@@ -102,6 +131,18 @@ class CommandRateError(LimitError):
 
 class TooManyConnectionsError(LimitError):
     code, name = 3002, "too_many_connections"
+
+
+class TooManyQueriesError(LimitError):
+    code, name = 3003, "too_many_queries"
+
+
+class TooManyRequestsError(LimitError):
+    code, name = 3004, "too_many_requests"
+
+
+class InProgressError(LimitError):
+    code, name, http_status = 3005, "in_progress", 409
 
 
 class AuthenticationError(DefiStreamError):

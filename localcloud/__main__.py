@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting of chalicelib/settings.py; repeatable",
+        help="a setting of chalicelib/settings; repeatable",
     )
     handlers.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of cfn/; repeatable"

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import urlopen
 
-from chalice.app import CORSConfig
-
 import chalicelib
 from chalicelib.settings import from_env
 from localcloud.environment import STAGE, function_environment
@@ -43,8 +41,8 @@ STACK = "defi-stream-local"
 # Enough for a laptop: every worker is a process.
 WORKERS: Mapping[str, int] = {"process": 2, "deliver": 2, "authorize": 2, "connect": 2, "message": 2, "api_handler": 2}
 
-# Not loaded for every worker: half a second of SQLAlchemy, for the one function that changes the schema.
-RARE = frozenset({"chalicelib.adapters.postgres"})
+# Not loaded for every worker: Alembic, for the one function that changes the schema.
+RARE = frozenset({"chalicelib.adapters.schema", "chalicelib.adapters.postgres.owner"})
 
 TRACER = "aws_xray_sdk.core"  # loaded once for all workers where invocations are traced: it takes 200 ms
 
@@ -215,8 +213,6 @@ class LocalCloud:
             credentials=(ACCESS_KEY, SECRET_KEY),
             limits=self.options.limits,
             routes=routes,
-            # What Chalice has API Gateway answer to a preflight, for a route with cors=True: all of ours.
-            cors={route.split(" ")[1]: CORSConfig().get_access_control_headers() for route in routes},
             web_root=PROJECT / "web",
             vendor=vendored_files(),
         )

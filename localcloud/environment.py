@@ -37,17 +37,25 @@ def function_environment(
         "DELIVERIES_QUEUE_URL": outputs["DeliveriesQueueUrl"],
         "TICKS_QUEUE_URL": outputs["TicksQueueUrl"],
         "GONE_QUEUE_URL": outputs["GoneQueueUrl"],
+        "HISTORY_QUEUE_URL": outputs["HistoryQueueUrl"],
+        "HISTORY_DEAD_LETTERS_URL": outputs["HistoryDeadLettersUrl"],
+        "RAW_BUCKET": outputs["RawBucket"],
         "KEYS_TABLE": outputs["KeysTable"],
+        "IDEMPOTENCY_TABLE": outputs["IdempotencyTable"],
         "TOKEN_SECRET_ID": outputs["TokenSecretId"],
         "DATABASE_HOST": "127.0.0.1",
         "DATABASE_PORT": str(postgres.port),
         "DATABASE_NAME": "postgres",
         "DATABASE_SECRET_ID": database_secret_id,
+        "DATABASE_USER": "defi_stream",
         "DATABASE_SSLMODE": "disable",
+        "HISTORY_MONTHS": "0",  # the tape plays what is long over
+        "HISTORY_FINE_MONTHS": "0",
         # One laptop, few workers: the account's quota is not shared with ten of them.
         "DELIVER_POSTS_PER_S": "5000",
         "DELIVER_CONNECTIONS": "16",
         "ANONYMOUS_TOKENS_PER_MINUTE": "600",
+        "ANONYMOUS_REQUESTS_PER_MINUTE": "6000",
     }
     if feed_url:
         environment |= {f"DEFILLAMA_{host}_URL": feed_url for host in ("API", "COINS", "STABLECOINS", "YIELDS")}

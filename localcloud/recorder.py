@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 # Which parameters name the resource; the first that a call has.
-NAMES = ("QueueUrl", "TopicArn", "TableName", "SecretId", "FunctionName", "ARN", "Name", "Id")
+NAMES = ("QueueUrl", "TopicArn", "TableName", "SecretId", "FunctionName", "Bucket", "ARN", "Name", "Id")
 
 
 class Recorder:

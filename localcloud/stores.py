@@ -112,23 +112,35 @@ class PostgresServer:
 
     async def start(self) -> None:
         """Returns when it accepts connections. Raises RuntimeError with its last words if it cannot start."""
-        binaries = postgres_binaries()
         self._directory = Path(tempfile.mkdtemp(prefix="defi-stream-postgres-"))
         if self._user:
             shutil.chown(self._directory, self._user)
-        data, log = self._directory / "data", self._directory / "postgres.log"
-        initdb = (str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
+        binary, data, log = postgres_binaries() / "initdb", self._directory / "data", self._directory / "postgres.log"
+        initdb = (str(binary), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
         # Ours to stop too: a start may be given up while it still writes.
         self._child = await Child.start("initdb", (*initdb, "-E", "UTF8", "--locale=C"), log=log, user=self._user)
         if await self._child.wait():
             raise RuntimeError(f"initdb failed:\n{self._child.tail()}")
+        await self.resume()
+
+    async def pause(self) -> None:
+        """An outage: every connection ends and none is accepted, until ``resume``; what was committed is kept."""
+        if self._child:
+            await self._child.stop(sign=signal.SIGINT)  # its "fast" shutdown
+            self._child = None
+
+    async def resume(self) -> None:
+        """Returns when it accepts connections."""
+        if self._directory is None:
+            raise RuntimeError("PostgreSQL was not started")
+        data, log = self._directory / "data", self._directory / "postgres.log"
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "off",
         }
-        command = [str(binaries / "postgres"), "-D", str(data)]
+        command = [str(postgres_binaries() / "postgres"), "-D", str(data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         self._child = await Child.start("postgres", command, log=log, user=self._user)
@@ -147,9 +159,7 @@ class PostgresServer:
         return said == b"R"
 
     async def stop(self) -> None:
-        if self._child:
-            await self._child.stop(sign=signal.SIGINT)  # its "fast" shutdown
-            self._child = None
+        await self.pause()
         if self._directory:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None

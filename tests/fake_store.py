@@ -16,7 +16,7 @@ from chalicelib.domain.filters import Group
 from chalicelib.domain.observations import Observation, plain
 from chalicelib.domain.topics import kind_of, wildcards_of
 from chalicelib.errors import StoreDownError
-from chalicelib.ports import Active, Flushed, Read, Sequenced, Session, Subscribed, Tick
+from chalicelib.ports import Active, Flushed, Metered, Place, Read, Sequenced, Session, Subscribed, Tick
 from chalicelib.protocol.pushes import rfc3339
 from chalicelib.settings import DEFAULT_THRESHOLDS, FILTER_RUNGS, RATES
 
@@ -463,11 +463,15 @@ class FakeLimits:
         self._used: dict[str, datetime] = {}
 
     def take(self, key: str, per_s: float, burst: float) -> float:
+        return self.meter(key, per_s, burst).wait_s
+
+    def meter(self, key: str, per_s: float, burst: float) -> Metered:
         now = self._now()
         tokens, at = self._buckets.get(key, (burst, now))
         tokens = min(burst, tokens + (now - at).total_seconds() * per_s)
-        self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
-        return 0.0 if tokens >= 1 else (1 - tokens) / per_s
+        left = tokens - 1 if tokens >= 1 else tokens
+        self._buckets[key] = (left, now)
+        return Metered(0.0 if tokens >= 1 else (1 - tokens) / per_s, int(left), (burst - left) / per_s)
 
     def charge(self, key: str, per_s: float, burst: float, tokens: float) -> None:
         now = self._now()
@@ -495,3 +499,32 @@ class FakeCatalogue:
         newest = [(name, self._store.topics[name].newest) for name in page]
         listed = [(name, change.value, change.observed_at) for name, change in newest if change]
         return listed, cursor + limit if cursor + limit < len(names) else 0
+
+
+class FakePositions:
+    """ports.Positions."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    def newest(self, topics: Sequence[str]) -> Mapping[str, Change]:
+        self._store.check("newest")
+        found = {}
+        for name in topics:
+            topic = self._store.topic(name)
+            if topic and topic.newest:
+                found[name] = replace(topic.newest, epoch=topic.epoch, offset=topic.offset)
+        return found
+
+    def join(self, name: str, seen: datetime | None) -> Place | None:
+        self._store.check("join")
+        topic = self._store.topic(name)
+        if topic is None or topic.newest is None:
+            return None
+        after = "" if seen is None else rfc3339(seen)
+        known = [change for change in topic.log if change.observed_at <= after]
+        if known:
+            return Place(topic.epoch, known[-1].offset)
+        if topic.log:
+            return Place(topic.epoch, topic.log[0].offset - 1)
+        return Place(topic.epoch, topic.offset if topic.newest.observed_at <= after else max(0, topic.offset - 1))

@@ -13,7 +13,7 @@ import msgspec
 
 from chalicelib.domain.observations import Observation, observation_id
 from chalicelib.errors import StoreDownError
-from chalicelib.ports import ApiKey, FeedKind, FeedResult, FeedState, Post, PostResults, Tick
+from chalicelib.ports import ApiKey, Begun, FeedKind, FeedResult, FeedState, Post, PostResults, Tick
 from chalicelib.protocol.envelopes import DeliveryJob, decode
 
 Answer = FeedResult | Exception | Callable[[FeedState], FeedResult]
@@ -258,3 +258,39 @@ class FakeSecrets:
         if not self.secrets.get(secret_id):
             raise StoreDownError(f"secret {secret_id} has no value")
         return self.secrets[secret_id]
+
+
+# --- requests ---------------------------------------------------------------------------------------
+
+
+class FakeRequests:
+    """ports.Requests, in memory; ``down`` makes every call fail."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._held: dict[str, tuple[str, str | None, datetime]] = {}
+        self.down = False
+
+    def begin(self, key: str, fingerprint: str, *, lease_s: int) -> Begun:
+        self._check()
+        held = self._held.get(key)
+        if held is None or held[2] <= self._now():
+            self._held[key] = (fingerprint, None, self._now() + timedelta(seconds=lease_s))
+            return Begun("ours")
+        if held[0] != fingerprint:
+            return Begun("other")
+        return Begun("running") if held[1] is None else Begun("done", held[1])
+
+    def done(self, key: str, fingerprint: str, answer: str, *, keep_s: int) -> None:
+        self._check()
+        if key in self._held and self._held[key][0] == fingerprint:
+            self._held[key] = (fingerprint, answer, self._now() + timedelta(seconds=keep_s))
+
+    def give_up(self, key: str, fingerprint: str) -> None:
+        self._check()
+        if key in self._held and self._held[key][0] == fingerprint:
+            del self._held[key]
+
+    def _check(self) -> None:
+        if self.down:
+            raise StoreDownError("the table of requests is down")

@@ -76,6 +76,11 @@ export class TopicTrack {
     return lost;
   }
 
+  /** Whether the last resume asked for it: then it is no duplicate if it was known. */
+  promised(offset) {
+    return this.replay !== null && offset > this.replay.from && offset <= this.replay.to;
+  }
+
   /** Stop waiting for what is missing. Returns how many offsets that were. */
   giveUp() {
     const lost = this.missing.size;
@@ -111,7 +116,7 @@ export class TopicTrack {
     const between = this.#nothingBetween(prev ?? -1, offset);
     if (this.seen.has(offset)) return verdict("duplicate", { gap: between });
     if (offset <= this.floor && !this.missing.has(offset)) return verdict("old", { gap: between });
-    const replayed = this.replay !== null && offset > this.replay.from && offset <= this.replay.to;
+    const replayed = this.promised(offset);
     let gap = this.#arrived(offset) ?? between;
     if (prev !== null && prev !== undefined && prev > this.floor && !this.seen.has(prev)) {
       this.missing.add(prev);

@@ -134,6 +134,13 @@ export function formatTimes(ticks, step, timeZone) {
   });
 }
 
+/** `19 May, 14:00`, by the reader's clock. */
+export function formatMoment(ms) {
+  const date = new Date(ms);
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  return `${day}, ${date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`;
+}
+
 export function formatClock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB");
 }

@@ -1,14 +1,18 @@
-/** The page's fragment, `#key=…&tab=chain-tvl`: it never reaches the server, and a link opens what was seen. */
+/** The page's fragment, `#key=…&tab=chain-tvl&topic=price:ethereum&range=7d`: it never reaches the server, and a link opens what was seen. */
 
-/** `{key, tab}`; null for what it does not say. */
+/** `{key, tab, topic, range, style}`; null for what it does not say. */
 export function readFragment() {
   const said = new URLSearchParams(location.hash.slice(1));
-  return { key: said.get("key"), tab: said.get("tab") };
+  return Object.fromEntries(["key", "tab", "topic", "range", "style"].map((name) => [name, said.get(name)]));
 }
 
-/** Write the open tab beside whatever else stands there; no entry in the history. */
-export function keepTab(slug) {
+/** Write `{tab: "pegs", topic: null}` beside whatever else stands there, null ones away; no entry in the history. */
+export function keep(values) {
   const said = new URLSearchParams(location.hash.slice(1));
-  said.set("tab", slug);
-  history.replaceState(history.state, "", `#${said}`);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null) said.delete(name);
+    else said.set(name, value);
+  }
+  const text = said.toString().replaceAll("%3A", ":"); // a topic stays legible
+  history.replaceState(history.state, "", `#${text}`);
 }

@@ -1,5 +1,6 @@
 /** The keyboard: see the help dialog for what it promises. */
 import { byId } from "./dom.js";
+import { RANGES } from "./history.js";
 
 const isField = (node) => node.matches?.("input, select, textarea");
 
@@ -29,6 +30,8 @@ export function bindKeys({ table, detail }) {
     "/": () => filter.focus(),
     "?": () => help.showModal(),
     Escape: () => detail.close() || table.leave(),
+    c: () => detail.chart.toggleStyle(),
+    ...Object.fromEntries(RANGES.map((_, index) => [String(index + 1), () => detail.chart.chooseRange(index)])),
   };
 
   filter.addEventListener("keydown", (event) => {

@@ -55,7 +55,7 @@ stream.addEventListener("updates", ({ detail: frame }) => {
   rate.add(frame.items.length, now);
   const rows = market.apply(frame.items, now);
   table.changed(rows);
-  if (rows.has(detail.row)) detail.paint();
+  detail.changed(rows);
 });
 
 stream.addEventListener("gap", ({ detail: { topic, status } }) => {
@@ -72,6 +72,7 @@ stream.addEventListener("forget", ({ detail: topics }) => {
 stream.addEventListener("session", ({ detail: session }) => {
   if (!stream.subscriptions.size && !stream.begun) stream.subscribe(FIRST_VIEW, { rate: "fastest" });
   stream.begun = true;
+  detail.follow();
   subscriptions.session(session);
   tabs.session(session);
 });
@@ -107,8 +108,9 @@ function paintTape() {
 }
 
 addEventListener("hashchange", () => {
-  if (readFragment().key === apiKey) tabs.follow();
-  else location.reload(); // another key, another session
+  if (readFragment().key !== apiKey) location.reload(); // another key, another session
+  tabs.follow();
+  detail.follow();
 });
 byId("theme").addEventListener("click", () => theme.toggle());
 byId("retry").addEventListener("click", () => stream.connection.reconnect("asked for by hand"));
@@ -118,4 +120,4 @@ subscriptions.paint();
 setInterval(paintMetrics, 500);
 stream.start();
 
-globalThis.defiStream = { stream, market }; // for the browser's console and the tests
+globalThis.defiStream = { stream, market, chart: detail.chart }; // for the browser's console and the tests

@@ -1,7 +1,8 @@
 /** The side panels: one topic's detail, the subscriptions, the log of events. */
-import { DetailChart } from "./charts.js";
+import { ChartPanel } from "./chartpanel.js";
 import { byId, element, everyFrame, fillOptions, setData, setText } from "./dom.js";
-import { formatChange, formatClock, formatDate, formatDelay, formatValue } from "./format.js";
+import { formatChange, formatClock, formatDate, formatDelay, formatValue, nameOf } from "./format.js";
+import { keep, readFragment } from "./fragment.js";
 import { MIN_CHANGES, RATES } from "./commands.js";
 
 const RATE_NAMES = { realtime: "Real time", "1s": "1 s", "5s": "5 s", "15s": "15 s", "60s": "1 min" };
@@ -21,44 +22,78 @@ export const CHANGE_OPTIONS = [["", "any size"], ...MIN_CHANGES.map((pct) => [pc
 
 export class Detail {
   row = null;
-  #chart = null;
+  #wanted = null; // a topic that a link named and that has no value yet
 
   constructor(stream, market) {
     Object.assign(this, { stream, market });
     this.panel = byId("detail");
+    this.chart = new ChartPanel({ stream, now: (row) => this.#now(row) });
     this.paint = everyFrame(() => this.#paint());
     byId("detail-close").addEventListener("click", () => this.close());
+    stream.addEventListener("rejected", ({ detail }) => this.#refused(detail));
   }
 
   open(row) {
-    this.#chart?.destroy();
+    this.#wanted = null;
     this.row = row;
-    this.panel.hidden = false;
-    this.panel.parentElement.scrollTop = 0;
-    setText(byId("detail-name"), row.nameless ? NAMELESS[row.tab] ?? row.name : row.name);
-    setText(byId("detail-topic"), row.topic);
+    this.#show(row.topic, row.nameless ? NAMELESS[row.tab] ?? row.name : row.name);
     const clock = row.recorded ? "Time of the recording, in UTC" : "Your time";
     setText(byId("detail-axes"), `${clock}. The upright scale does not start at zero.`);
-    this.#chart = new DetailChart(byId("detail-chart"), row, () => this.#now() / 1000);
+    keep({ topic: row.topic });
+    this.chart.open(row);
     this.#paint();
+  }
+
+  /** What the fragment names: now, or when its first value comes. */
+  follow() {
+    const { topic } = readFragment();
+    if (!topic || topic === this.row?.topic) return;
+    const row = this.market.rows.get(topic);
+    if (row) return this.open(row);
+    this.#wanted = topic;
+    this.#show(topic, nameOf(topic));
+    byId("detail-note").hidden = false;
+    setText(byId("detail-note"), "Waiting for its first value…");
+    if (this.stream.begun && this.stream.coverOf(topic) === null) this.stream.subscribe([topic], { rate: "fastest" });
+  }
+
+  /** Rows have changed. */
+  changed(rows) {
+    if (rows.has(this.row)) this.paint();
+    const row = this.#wanted && this.market.rows.get(this.#wanted);
+    if (row) this.open(row);
   }
 
   /** True if it was open. */
   close() {
-    if (this.row === null) return false;
-    this.#chart.destroy();
-    this.#chart = this.row = null;
+    if (this.panel.hidden) return false;
+    this.chart.close();
+    this.row = this.#wanted = null;
     this.panel.hidden = true;
+    keep({ topic: null });
     this.onClose?.();
     return true;
   }
 
   redraw() {
-    if (this.row) this.open(this.row);
+    this.chart.redraw();
   }
 
-  #now() {
-    return this.row?.recorded ? this.market.tapeAt : Date.now();
+  #show(topic, name) {
+    this.panel.hidden = false;
+    this.panel.parentElement.scrollTop = 0;
+    setText(byId("detail-name"), name);
+    setText(byId("detail-topic"), topic);
+    for (const id of ["detail-value", "detail-change"]) setText(byId(id), "");
+    byId("detail-facts").replaceChildren();
+  }
+
+  #refused({ topic, message }) {
+    if (topic === this.#wanted) setText(byId("detail-note"), `${message}.`);
+  }
+
+  #now(row) {
+    return row.recorded ? this.market.tapeAt : Date.now();
   }
 
   #paint() {
@@ -70,7 +105,7 @@ export class Detail {
     setData(byId("detail-change"), "direction", change.direction);
     byId("detail-note").hidden = !row.interpolated;
     setText(byId("detail-note"), "Interpolated between two recorded points.");
-    this.#chart.update();
+    this.chart.paint();
     const facts = Object.entries(this.#facts()).filter(([, value]) => value !== null && value !== undefined);
     byId("detail-facts").replaceChildren(
       ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))),

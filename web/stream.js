@@ -21,6 +21,8 @@ export class StreamClient extends EventTarget {
   #holding = new Holding();
   #recovery = null;
   #lostAt = null;
+  #tapped = [null, null]; // a topic, and who takes its updates as they come
+  #followed = null;
 
   /** Options: `baseUrl`, `apiKey`, `random`, `timings` (see connection.js; `gapMs` besides). */
   constructor(options) {
@@ -67,6 +69,33 @@ export class StreamClient extends EventTarget {
     this.#tell("subscriptions");
     if (!this.connection.ready) return;
     this.connection.request({ action: "unsubscribe", topics: known }).catch((error) => this.#problem(error));
+  }
+
+  /** Hand every update of `topic` to `take` as it comes, known or not. One topic at a time. */
+  tap(topic, take) {
+    this.#tapped = [topic, take];
+  }
+
+  /**
+   * Have a topic sent from a position on, at the fastest rate unless it is subscribed to already. One at a time, until
+   * `unfollow`. Resolves to whether every update since then comes; undefined if there was no answer.
+   */
+  async follow(topic, since) {
+    if (!this.subscriptions.has(topic)) {
+      this.#followed = topic;
+      this.subscriptions.set(topic, { rate: "fastest", minChangePct: null });
+      this.#tell("subscriptions");
+    }
+    const options = this.effective(this.subscriptions.get(topic));
+    const result = await this.#subscribe([topic], options, { since: { [topic]: since }, gapResume: true });
+    return result?.topics?.[topic]?.recovered;
+  }
+
+  unfollow(topic) {
+    if (this.#tapped[0] === topic) this.#tapped = [null, null];
+    if (this.#followed !== topic) return;
+    this.#followed = null;
+    this.unsubscribe([topic]);
   }
 
   coverOf(topic) {
@@ -133,6 +162,7 @@ export class StreamClient extends EventTarget {
     try {
       const result = await this.connection.request(subscribeCommand(patterns, options, extra));
       if (this.#holding.has(pending)) this.#answered(pending, result, recovery);
+      return result;
     } catch (error) {
       if (!error.lost && error.temporary && tries < COMMAND_TRIES) {
         setTimeout(() => this.#retry(pending, options, extra, tries + 1), 1000 * (error.retryAfterS ?? 2 ** tries));
@@ -204,9 +234,10 @@ export class StreamClient extends EventTarget {
 
   #apply(update, now, items) {
     if (this.coverOf(update.topic) === null) return; // unsubscribed while it was on its way
+    if (update.topic === this.#tapped[0]) this.#tapped[1](update);
     const { outcome, gap, replayed } = this.#trackOf(update.topic).apply(update, now);
     if (gap) this.#gapMoved(update.topic, gap, update.prev);
-    if (outcome === "duplicate") this.counters.duplicates += 1;
+    if (outcome === "duplicate" && !this.#trackOf(update.topic).promised(update.offset)) this.counters.duplicates += 1;
     if (outcome === "epoch") this.#tell("epoch", { topic: update.topic, epoch: update.epoch });
     if (["duplicate", "old", "known"].includes(outcome)) return;
     this.counters.updates += 1;

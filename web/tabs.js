@@ -1,7 +1,7 @@
 /** The tabs by kind, and the rate and filter of the kind that is shown. */
 import { byId, element, fillOptions, setText } from "./dom.js";
 import { formatDay, TABS } from "./format.js";
-import { keepTab, readFragment } from "./fragment.js";
+import { keep, readFragment } from "./fragment.js";
 import { CHANGE_OPTIONS, rateOptions } from "./panels.js";
 
 const SORTS = { feed: { key: "name", ascending: true }, peg: { key: "name", ascending: true } };
@@ -28,7 +28,7 @@ export function bindTabs({ stream, market, table }) {
 
   function choose(id) {
     show(id);
-    keepTab(shown.slug);
+    keep({ tab: shown.slug });
   }
 
   function show(id) {

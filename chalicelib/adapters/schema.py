@@ -12,7 +12,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres import Postgres
+from chalicelib.adapters.postgres.owner import Postgres
 from chalicelib.errors import DefiStreamError, SchemaError, StoreDownError
 from chalicelib.ports import Migration
 

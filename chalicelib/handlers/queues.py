@@ -17,6 +17,7 @@ from chalicelib.telemetry import invocation, metrics, tracing
 if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
+    from chalicelib.services.history import RecordHistory
     from chalicelib.services.process import ProcessObservations
     from chalicelib.services.sessions import ManageSessions
 
@@ -28,17 +29,12 @@ REQUEUE_RESERVE_S = 7.0
 
 def process(event: Any, service: ProcessObservations) -> dict[str, Any]:
     with invocation("process", **_fields(event)):
-        messages = [
-            Message(
-                id=record["messageId"],
-                body=record["body"],
-                receipt=record["receiptHandle"],
-                receives=int(record["attributes"]["ApproximateReceiveCount"]),
-                sent_ms=int(record["attributes"].get("SentTimestamp", 0)),
-            )
-            for record in event.to_dict()["Records"]
-        ]
-        return _failures(service.run(messages).failed)
+        return _failures(service.run(_messages(event)).failed)
+
+
+def record(event: Any, service: RecordHistory) -> dict[str, Any]:
+    with invocation("record", **_fields(event)):
+        return _failures(service.run(_messages(event)).failed)
 
 
 def tick(event: Any, service: Conflation) -> dict[str, Any]:
@@ -86,6 +82,19 @@ def prune(event: Any, service: ManageSessions) -> dict[str, Any]:
                 log.error("prune_failed", message_id=record["messageId"], reason=str(error))
                 failed.append(record["messageId"])
         return _failures(failed)
+
+
+def _messages(event: Any) -> list[Message]:
+    return [
+        Message(
+            id=record["messageId"],
+            body=record["body"],
+            receipt=record["receiptHandle"],
+            receives=int(record["attributes"]["ApproximateReceiveCount"]),
+            sent_ms=int(record["attributes"].get("SentTimestamp", 0)),
+        )
+        for record in event.to_dict()["Records"]
+    ]
 
 
 def _failures(ids: Iterable[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What EventBridge fires every minute.
+"""What EventBridge fires: every minute, and maintain once a day.
 
 Whoever tries a release out sends the same event with ``rehearsal`` in its detail: then nothing is done that a client
 would see.
@@ -15,6 +15,7 @@ from chalicelib.telemetry import invocation
 if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.ingest import Ingest
+    from chalicelib.services.retention import KeepMonths
     from chalicelib.services.sessions import ManageSessions
 
 
@@ -44,6 +45,16 @@ def sweep(event: Any, conflation: Conflation, sessions: ManageSessions) -> dict[
             finally:
                 overdue = len(conflation.sweep())
         return {"overdue": overdue, "ending": ending}
+
+
+def maintain(event: Any, service: KeepMonths) -> dict[str, Any]:
+    """Make the months of history that will be needed; take away those that are old."""
+    with invocation("maintain", request_id=getattr(event.context, "aws_request_id", None)):
+        if _is_rehearsal(event.to_dict()):
+            service.rehearse()
+            return {"rehearsal": True}
+        answer: dict[str, Any] = asdict(service.run())
+        return answer
 
 
 def _is_rehearsal(raw: dict[str, Any]) -> bool:

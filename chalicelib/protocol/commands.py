@@ -17,6 +17,7 @@ from chalicelib.errors import (
     UnknownActionError,
     WrongTypeError,
 )
+from chalicelib.protocol.nesting import depth
 from chalicelib.settings import FILTER_RUNGS, RATES
 
 MAX_COMMAND_BYTES = 32 * 1024  # one frame of API Gateway
@@ -86,7 +87,7 @@ def decode_command(body: str) -> Command:
     """A text frame as a command. Raises BadCommandError for anything else, whatever it is."""
     if len(body) > MAX_COMMAND_BYTES or len(body.encode(errors="replace")) > MAX_COMMAND_BYTES:
         raise BadCommandError(None, TooLargeError(f"a command has at most {MAX_COMMAND_BYTES} bytes"))
-    if _depth(body) > MAX_DEPTH:
+    if depth(body) > MAX_DEPTH:
         raise BadCommandError(None, MalformedError(f"nested more than {MAX_DEPTH} deep"))
     try:
         raw = _any.decode(body)
@@ -103,28 +104,6 @@ def decode_command(body: str) -> Command:
         return _decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise BadCommandError(command_id, WrongTypeError(str(error))) from error
-
-
-def _depth(body: str) -> int:
-    """How deep brackets nest outside strings: a cheap look before a parser recurses."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for char in body:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth -= 1
-    return deepest
 
 
 def _command_id(raw: object) -> CommandId:

@@ -38,23 +38,25 @@ def rfc3339(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-def encode_update(change: Change, prev: int | None, *, snapshot: bool = False) -> bytes:
-    return _encoder.encode(
-        Update(
-            topic=change.topic,
-            epoch=change.epoch,
-            offset=change.offset,
-            prev=prev,
-            value=change.value,
-            previous=change.previous,
-            change_pct=change_pct(change.value, change.previous),
-            observed_at=change.observed_at,
-            published_at=change.published_at,
-            source=change.source,
-            confidence=change.confidence,
-            snapshot=snapshot,
-        )
+def update_of(change: Change, prev: int | None, *, snapshot: bool = False) -> Update:
+    return Update(
+        topic=change.topic,
+        epoch=change.epoch,
+        offset=change.offset,
+        prev=prev,
+        value=change.value,
+        previous=change.previous,
+        change_pct=change_pct(change.value, change.previous),
+        observed_at=change.observed_at,
+        published_at=change.published_at,
+        source=change.source,
+        confidence=change.confidence,
+        snapshot=snapshot,
     )
+
+
+def encode_update(change: Change, prev: int | None, *, snapshot: bool = False) -> bytes:
+    return _encoder.encode(update_of(change, prev, snapshot=snapshot))
 
 
 def encode_reply(command_id: int | str | None, result: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """What a new version must answer to a recorded event before any traffic goes to it.
 
-Each event reaches what its function needs (settings, Redis, secrets, queues, the gateway) and changes nothing that a
+Each event reaches what its function needs (settings, Redis, PostgreSQL, secrets, queues, the gateway) and changes nothing that a
 client sees: the connection in them is never given by API Gateway, keys and tokens are nobody's, the topics are
 ``feed:smoke:…``, schedules are rehearsed, and the rotation is of a version that no secret has.
 """
@@ -78,7 +78,9 @@ TRIALS: Mapping[str, Sequence[Trial]] = {
     "disconnect": (Trial("disconnect", "status 200", _accepts),),
     "poll": (Trial("poll", "a rehearsal", _rehearses),),
     "sweep": (Trial("sweep", "a rehearsal", _rehearses),),
+    "maintain": (Trial("maintain", "a rehearsal", _rehearses),),
     "process": (Trial("process", _settled, _settles),),
+    "record": (Trial("record", _settled, _settles),),
     "tick": (Trial("tick", _settled, _settles),),
     "deliver": (Trial("deliver", _settled, _settles),),
     "prune": (Trial("prune", _settled, _settles),),

@@ -19,7 +19,7 @@ Unit = Literal["Count", "Milliseconds", "Seconds", "Bytes", "Count/Second"]
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "Kind": ("price", "tvl", "peg", "yield", "feed", "alerts"),
     "Feed": ("prices", "protocols", "chains", "stablecoins", "yields"),
-    "Store": ("redis", "dynamodb", "secrets", "sqs", "sns", "postgres"),
+    "Store": ("redis", "dynamodb", "secrets", "sqs", "sns", "s3", "postgres"),
 }
 
 
@@ -60,6 +60,13 @@ METRICS: tuple[Metric, ...] = (
         "Handshakes answered 401, by invocation of the authorizer: Lambda counts each as an error, and none is one.",
     ),
     Metric("business", "ObservationsPublished", "Count", "Observations that ingest handed to the topic."),
+    Metric("business", "ObservationsRecorded", "Count", "Observations that are new in the history."),
+    Metric(
+        "business",
+        "ObservationsExpired",
+        "Count",
+        "Observations that were not recorded, being older than what the history keeps.",
+    ),
     Metric(
         "business",
         "ChangesPublished",
@@ -94,6 +101,13 @@ METRICS: tuple[Metric, ...] = (
         "p95",
     ),
     Metric(
+        "performance",
+        "PublishedToRecorded",
+        "Milliseconds",
+        "From an observation's publication to its row in PostgreSQL, a value a queue message.",
+        "p95",
+    ),
+    Metric(
         "performance", "PostsPerSecond", "Count/Second", "Frames that one worker posted a second, a value a run.", "p50"
     ),
     Metric("performance", "FrameBytes", "Bytes", "Size of a frame's text, a value a distinct frame.", "p95"),
@@ -113,6 +127,15 @@ METRICS: tuple[Metric, ...] = (
         dimensions=("Feed",),
     ),
     Metric("performance", "PollDuration", "Milliseconds", "One poll of one feed, from request to publication.", "p95"),
+    Metric("performance", "QueryHits", "Count", "Queries answered by what was answered before."),
+    Metric("performance", "QueryMisses", "Count", "Queries that the database was asked."),
+    Metric(
+        "performance",
+        "QueryDuration",
+        "Milliseconds",
+        "One query in the database, from its first byte to its last row; not of those that it ended.",
+        "p95",
+    ),
     # --- errors ---
     Metric("errors", "ValidationErrors", "Count", "Commands that were not the protocol: the client's fault."),
     Metric("errors", "ProcessingErrors", "Count", "Queue messages that were left to come again, and failed commands."),
@@ -135,6 +158,8 @@ METRICS: tuple[Metric, ...] = (
         "Calls of a store that failed after the client's own retries.",
         dimensions=("Store",),
     ),
+    Metric("errors", "QueriesStale", "Count", "Queries answered as of before, since the database could not be asked."),
+    Metric("errors", "QueriesTooSlow", "Count", "Queries that the database ended at the statement timeout."),
 )
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import json
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -43,7 +44,6 @@ BINARY_TYPES = frozenset(  # what Chalice declares as binaryMediaTypes
     }
 )
 _ANSWER_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
-_PREFLIGHT_METHODS = "DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT"
 _OWN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}  # ours to write
 
 
@@ -76,7 +76,7 @@ class Routes:
 
 
 class RestApi:
-    """Proxies to ``function``. ``cors`` holds the preflight headers of each resource that allows other origins."""
+    """Proxies to ``function``; compresses for who accepts it, as with a MinimumCompressionSize."""
 
     def __init__(
         self,
@@ -87,7 +87,6 @@ class RestApi:
         *,
         function: str,
         routes: Iterable[str],
-        cors: Mapping[str, Mapping[str, str]],
     ) -> None:
         self._api = api
         self._integration = integration
@@ -95,15 +94,12 @@ class RestApi:
         self._limits = limits
         self._function = function
         self._routes = Routes(routes)
-        self._cors = cors
 
     async def handle(self, request: web.Request) -> web.Response:
         if not self._account.take():
             return _error(429, "Too Many Requests", "TooManyRequestsException")
         path = request.raw_path.partition("?")[0]
         found = self._routes.find(path)
-        if found and request.method == "OPTIONS" and found[0] in self._cors:
-            return _preflight(self._cors[found[0]])
         if found is None or not self._routes.has(request.method, found[0]):
             return _error(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
         try:
@@ -111,7 +107,8 @@ class RestApi:
         except web.HTTPRequestEntityTooLarge:
             text = f"HTTP content length exceeded {self._limits.rest_body_bytes} bytes."
             return _error(413, text, "RequestTooLargeException")
-        return await self._proxy(self._event(request, path, *found, body))
+        response = await self._proxy(self._event(request, path, *found, body))
+        return _compressed(request, response, self._limits.compress_from_bytes)
 
     def _event(
         self, request: web.Request, path: str, resource: str, parameters: dict[str, str], body: bytes
@@ -195,9 +192,20 @@ def _scalar(value: Any) -> str:
     return text
 
 
-def _preflight(cors: Mapping[str, str]) -> web.Response:
-    # Chalice deploys a mock OPTIONS method that answers so, without calling the function.
-    return web.Response(headers={"Access-Control-Allow-Methods": _PREFLIGHT_METHODS, **cors})
+def _compressed(request: web.Request, response: web.Response, from_bytes: int) -> web.Response:
+    body = response.body
+    if isinstance(body, bytes) and len(body) >= from_bytes and "Content-Encoding" not in response.headers:
+        accepted = {each.partition(";")[0].strip().lower() for each in _values(request, "Accept-Encoding")}
+        if "gzip" in accepted:
+            response.body = gzip.compress(body, compresslevel=6, mtime=0)
+            response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _values(request: web.Request, header: str) -> list[str]:
+    """Of a header that is a list; what is weighted 0 is not wanted."""
+    values = [each.strip() for each in ",".join(request.headers.getall(header, [])).split(",")]
+    return [each for each in values if not re.search(r";\s*q=0(\.0*)?$", each)]
 
 
 def _error(status: int, message: str, error_type: str) -> web.Response:

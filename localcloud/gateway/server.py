@@ -60,7 +60,6 @@ class Gateway:
         credentials: tuple[str, str],
         limits: GatewayLimits | None = None,
         routes: Iterable[str] = (),
-        cors: Mapping[str, Mapping[str, str]] | None = None,
         rest_function: str = "api_handler",
         web_root: Path,
         vendor: Mapping[str, Path] | None = None,
@@ -84,7 +83,6 @@ class Gateway:
             limits,
             function=rest_function,
             routes=routes,
-            cors=cors or {},
         )
         self._site = Site(web_root, vendor or {})
         self._pages: dict[str, Page] = {}

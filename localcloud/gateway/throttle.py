@@ -23,6 +23,7 @@ class GatewayLimits:
     in_flight_per_connection: int = 64
     clock_skew_s: float = 300.0  # of a signed request
     rest_body_bytes: int = 10 * 1024 * 1024
+    compress_from_bytes: int = 1024  # MinimumCompressionSize of the template's REST API
 
 
 class TokenBucket:

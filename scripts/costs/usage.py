@@ -52,6 +52,8 @@ FUNCTIONS: Mapping[str, Callable[[Flows], Work]] = {
     "poll": lambda _: Work(MONTH_MINUTES, Decimal(5)),
     "sweep": lambda _: Work(MONTH_MINUTES, Decimal("0.2")),
     "process": lambda flow: Work(flow.observation_messages, Decimal("0.05")),
+    "record": lambda flow: Work(flow.observation_messages, Decimal("0.1")),
+    "maintain": lambda _: Work(Decimal(30), Decimal(5)),
     "tick": lambda flow: Work(flow.ticks, Decimal("0.05")),
     "deliver": _deliver,
     "prune": lambda flow: Work(flow.connects * SILENT_LEAVERS, Decimal("0.05")),
@@ -64,6 +66,7 @@ FUNCTIONS: Mapping[str, Callable[[Flows], Work]] = {
 # Messages a month and the bytes of one, by the handler that reads the queue.
 QUEUES: Mapping[str, Callable[[Flows, Pushes], tuple[Decimal, Decimal]]] = {
     "process": lambda flow, _: (flow.observation_messages, MAX_RECORDS * RECORD_BYTES),
+    "record": lambda flow, _: (flow.observation_messages, MAX_RECORDS * RECORD_BYTES),
     "tick": lambda flow, _: (flow.ticks, Decimal(200)),
     "deliver": lambda flow, push: (flow.jobs, push.job_bytes),
     "prune": lambda flow, _: (flow.connects * SILENT_LEAVERS, Decimal(500)),
@@ -178,7 +181,7 @@ def _stores(template: Template, flow: Flows, traffic: Traffic) -> Iterator[Charg
     if any("PointInTimeRecoverySpecification" in table for table in template.of_type("AWS::DynamoDB::Table").values()):
         yield Charge("DynamoDB", "point-in-time recovery", traffic.table_gb, "dynamodb-pitr-gb")
     yield Charge("S3", "storage", traffic.raw_gb, "s3-gb")
-    yield Charge("S3", "writes", MONTH_MINUTES, "s3-put")
+    yield Charge("S3", "writes", flow.observation_messages, "s3-put")
     yield Charge("S3", "reads", flow.page_views * PAGE_FILES, "s3-get")
 
 

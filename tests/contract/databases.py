@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from chalicelib.adapters.postgres import Postgres
+from chalicelib.adapters.postgres.owner import Postgres
 from chalicelib.adapters.schema import MIGRATIONS, AlembicSchema
 from localcloud.stores import PostgresServer
 from tests.fakes import FakeSecrets

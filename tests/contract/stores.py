@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib.adapters.redis.catalogue import RedisCatalogue
 from chalicelib.adapters.redis.client import Redis
 from chalicelib.adapters.redis.ingest import RedisIngestStore
+from chalicelib.adapters.redis.positions import RedisPositions
 from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
 from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
 from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
@@ -19,6 +20,7 @@ from chalicelib.ports import (
     Catalogue,
     IngestStore,
     Limits,
+    Positions,
     Sequenced,
     Session,
     Sessions,
@@ -31,6 +33,7 @@ from tests.fake_store import (
     FakeAudience,
     FakeCatalogue,
     FakeLimits,
+    FakePositions,
     FakeSessions,
     FakeStore,
     FakeStream,
@@ -52,6 +55,7 @@ class Store:
     sessions: Sessions
     limits: Limits
     catalogue: Catalogue
+    positions: Positions
     ingest: IngestStore
     fail_over: Callable[[], None]
 
@@ -94,6 +98,7 @@ def fake_store() -> Store:
         sessions=FakeSessions(store),
         limits=FakeLimits(clock),
         catalogue=FakeCatalogue(store),
+        positions=FakePositions(store),
         ingest=FakeIngestStore(),
         fail_over=store.fail_over,
     )
@@ -119,6 +124,7 @@ def redis_store(url: str) -> Store:
         sessions=RedisSessions(redis, now=clock, tombstone_seconds=900),
         limits=RedisLimits(redis, now=clock),
         catalogue=RedisCatalogue(redis),
+        positions=RedisPositions(redis),
         ingest=RedisIngestStore(redis, now=clock),
         fail_over=lambda: redis.call(lambda client: client.hset("fence", "generation", f"g{next(generations)}")),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.adapters import postgres as adapter
+from chalicelib.adapters.postgres import owner as adapter
 from chalicelib.errors import StoreDownError
 from localcloud.stores import PostgresServer
 from tests.contract.databases import Database

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from chalicelib.adapters import schema as adapter
-from chalicelib.adapters.postgres import ATTEMPTS, LOGINS
+from chalicelib.adapters.postgres.owner import ATTEMPTS, LOGINS
 from chalicelib.adapters.schema import AlembicSchema
 from chalicelib.errors import SchemaError, StoreDownError
 from chalicelib.ports import Migration

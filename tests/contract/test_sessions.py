@@ -248,6 +248,13 @@ def test_a_bucket_gives_its_burst_then_says_how_long_to_wait(store):
     assert store.limits.take("another", 2, 3) == 0
 
 
+def test_a_meter_says_what_is_left_and_when_all_is_again(store):
+    metered = [store.limits.meter("m", 2, 3) for _ in range(4)]
+    assert [each.left for each in metered] == [2, 1, 0, 0]
+    assert [each.wait_s for each in metered] == [0, 0, 0, 0.5]
+    assert [each.full_s for each in metered] == [0.5, 1, 1.5, 1.5]
+
+
 def test_a_bucket_fills_with_time_up_to_its_burst(store):
     for _ in range(3):
         store.limits.take("k", 2, 3)

@@ -90,12 +90,19 @@ class FakeServer:
         self.refuse: tuple[int, dict[str, Any]] | None = None  # status and problem for POST /v1/tokens
         self.over_limit = 0  # refuse so many commands unread, as one does who sends too many
         self._arrival = asyncio.Condition()
+        self.past: dict[str, list[tuple[str, str]]] = {}  # times and values of a topic's history
+        self.recorded: dict[str, int] = {}  # the offset up to which history has a topic's changes (all, if not said)
+        self.asked: list[dict[str, str]] = []  # the parameters of requests for history
+        self.history_refuses: tuple[int, str] | None = None  # status and detail
+        self.may_answer = asyncio.Event()  # clear: requests for history wait
+        self.may_answer.set()
         self.mute = False  # accept commands and answer nothing
 
     async def __aenter__(self) -> FakeServer:
         app = web.Application()
         app.router.add_post("/v1/tokens", self._token)
         app.router.add_get("/v1/topics", self._list)
+        app.router.add_get("/v1/history/{topic}", self._history)
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/vendor/{name}", self._vendor_file)
         app.router.add_get("/{name:.*}", self._page_file)
@@ -175,6 +182,27 @@ class FakeServer:
             if covers(match, topic.name)
         ]
         return web.json_response({"topics": found, "next": None})
+
+    async def _history(self, request: web.Request) -> web.Response:
+        """Of the past as it was given and of the changes recorded, as single observations or one candle each."""
+        name = request.match_info["topic"]
+        self.asked.append({"topic": name, **request.query})
+        topic = self.topics[name]
+        until = self.recorded.get(name, topic.offset)
+        live = {"epoch": topic.epoch, "offset": until}
+        seen = self.past.get(name, []) + [
+            (update["observed_at"], update["value"]) for update in topic.log if update["offset"] <= until
+        ]
+        await self.may_answer.wait()
+        if self.history_refuses:
+            status, detail = self.history_refuses
+            return web.json_response({"status": status, "detail": detail}, status=status)
+        seen = [(at, value) for at, value in seen if at >= request.query["from"]]
+        if request.query["interval"] == "raw":
+            points = [{"observed_at": at, "value": value} for at, value in seen]
+            return web.json_response({"observations": points, "next": None, "live": live})
+        candles = [{"start": at, **dict.fromkeys(("open", "high", "low", "close"), value)} for at, value in seen]
+        return web.json_response({"candles": candles, "gaps": [], "next": None, "live": live})
 
     async def _vendor_file(self, request: web.Request) -> web.StreamResponse:
         return self._file(self.vendor, request.match_info["name"])

@@ -103,6 +103,7 @@ def needed(resources: Resources, function: str, calls: Iterable[Call]) -> set[Gr
     grants |= set(_for_releases(resources, function, calls))
     grants |= set(_for_lambda(resources, function))
     grants |= set(_for_cloudfront(resources, grants))
+    grants |= set(_for_database(resources, function))
     return grants | {key for grant in grants for key in _keys(resources, grant)}
 
 
@@ -150,6 +151,8 @@ def arn_of(resources: Resources, name: str) -> str:
             return f"arn:aws:elasticache:{REGION}:{ACCOUNT}:replicationgroup:${{{name}}}"
         case "AWS::CloudFront::Distribution":
             return f"arn:aws:cloudfront::{ACCOUNT}:distribution/${{{name}}}"
+        case "AWS::S3::Bucket":
+            return f"${{{name}.Arn}}/observations/*"
     return f"${{{name}.Arn}}"
 
 
@@ -193,6 +196,14 @@ def _for_releases(resources: Resources, function: str, calls: Iterable[Call]) ->
             yield Grant(action_of(call), "*")
 
 
+def _for_database(resources: Resources, function: str) -> Iterator[Grant]:
+    """A login by IAM, where a function has a user for it: a laptop's PostgreSQL asks for none, and none is recorded."""
+    variables = resources[function]["Properties"].get("Environment", {}).get("Variables", {})
+    if user := variables.get("DATABASE_USER"):
+        database = text(variables["DATABASE_HOST"]).strip("${}").split(".")[0]
+        yield Grant("rds-db:connect", f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:${{{database}.DbiResourceId}}/{user}")
+
+
 def _for_cloudfront(resources: Resources, grants: Iterable[Grant]) -> Iterator[Grant]:
     """UpdateDistribution attaches the distribution's web ACL anew; its caller must be able to see it."""
     for grant in grants:
@@ -211,6 +222,7 @@ _KEY_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "dynamodb:GetItem": ("Decrypt",),
     "secretsmanager:GetSecretValue": ("Decrypt",),
     "secretsmanager:PutSecretValue": ("GenerateDataKey", "Decrypt"),
+    "s3:PutObject": ("GenerateDataKey",),
 }
 
 _KEYS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
@@ -219,6 +231,9 @@ _KEYS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "AWS::DynamoDB::Table": lambda table: table.get("SSESpecification", {}).get("KMSMasterKeyId"),
     "AWS::SecretsManager::Secret": lambda secret: secret.get("KmsKeyId"),
     "AWS::RDS::DBInstance": lambda database: database["MasterUserSecret"].get("KmsKeyId"),
+    "AWS::S3::Bucket": lambda bucket: bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0][
+        "ServerSideEncryptionByDefault"
+    ].get("KMSMasterKeyID"),
 }
 
 
@@ -258,6 +273,7 @@ _ARNS: Mapping[str, str] = {
     "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/x",
     "AWS::SecretsManager::Secret": "secretsmanager:{region}:{account}:secret:x",
+    "AWS::S3::Bucket": "s3:::x/observations/x",
     "AWS::RDS::DBInstance": "secretsmanager:{region}:{account}:secret:x",
     "AWS::KMS::Key": "kms:{region}:{account}:key/x",
     "AWS::ElastiCache::User": "elasticache:{region}:{account}:user:{name}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
@@ -181,7 +182,8 @@ def endpoint_policies_name_what_they_allow(seen: Seen) -> Iterator[str]:
 def _is_named(resource: Any) -> bool:
     """A resource of the template, or an ARN that is literal up to its last part."""
     if isinstance(resource, Mapping):
-        return logical_id(resource) is not None
+        below = re.fullmatch(r"\$\{\w+\.Arn\}/[^*]*\*?", str(resource.get("Fn::Sub", "")))
+        return below is not None or logical_id(resource) is not None
     return "*" not in resource.rsplit("/", 1)[0] and resource.count(":") >= 5
 
 

@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import aiohttp
+import psycopg
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
@@ -77,16 +78,17 @@ class _Run:
             await self._stream()
             await self._bad_messages()
             await self._unreachable()
+            await self._recorded()
             await self._sweep()
             await self._rotate()
         await self._seen(("disconnect", "connect", "Redis"))
 
     async def _rest(self) -> None:
-        """Health, and tokens for a key and for nobody."""
+        """Health, and tokens for a key, for nobody and for a request that may come again."""
         key = {"x-api-key": self._cloud.key}
         headers = {**self._edge_headers[0], "content-type": "application/json"}
         async with aiohttp.ClientSession(self._cloud.url, headers=headers) as http:
-            for owner in (key, {}):
+            for owner in (key, {}, {"Idempotency-Key": "recording"}):
                 async with http.post("/v1/tokens", headers=owner) as answer:
                     assert answer.status == 201, await answer.text()
                     self._token = (await answer.json())["token"]
@@ -166,6 +168,21 @@ class _Run:
             ("process", "ChangeMessageVisibilityBatch", "EventsQueue"),
             ("tick", "ChangeMessageVisibilityBatch", "TicksQueue"),
         )
+
+    async def _recorded(self) -> None:
+        """History: kept, archived, buried where it cannot be read, and tried again later where there is no database."""
+        await self._enqueue("HISTORY_QUEUE_URL", '{"v":1,"records":[{"id":"x"}]}')
+        await self._seen(("record", "PutObject", "RawBucket"), ("record", "SendMessage", "HistoryDeadLetters"))
+        await asyncio.to_thread(self._database, "ALTER SCHEMA history RENAME TO hidden")
+        try:
+            await self._until_seen(self._publish, ("record", "ChangeMessageVisibilityBatch", "HistoryQueue"))
+        finally:
+            await asyncio.to_thread(self._database, "ALTER SCHEMA hidden RENAME TO history")
+        await self._invoke("maintain", self._scheduled("maintain"))
+
+    def _database(self, statement: LiteralString) -> None:
+        with psycopg.connect(self._cloud.postgres.url, autocommit=True) as connection:
+            connection.execute(statement)
 
     async def _unreachable(self) -> None:
         """A connection that is gone, and a client that does not read: it is sent to again later."""

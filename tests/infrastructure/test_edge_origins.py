@@ -61,9 +61,28 @@ def test_every_route_of_the_rest_api_is_reached(resources):
     assert [path for path in api["Body"]["paths"] if not path.startswith(pattern[:-1])] == []
 
 
-@pytest.mark.parametrize("origin", ["rest", "websocket"])
-def test_nothing_of_an_api_is_cached(resources, origin):
-    assert behaviours(resources)[origin]["CachePolicyId"] == CACHING_DISABLED
+def test_nothing_of_the_socket_is_cached(resources):
+    assert behaviours(resources)["websocket"]["CachePolicyId"] == CACHING_DISABLED
+
+
+def test_the_rest_api_is_compressed_and_nothing_of_it_cached_without_its_leave(resources):
+    """Under a policy that cannot cache CloudFront neither compresses nor passes Accept-Encoding on."""
+    behaviour = behaviours(resources)["rest"]
+    policy = resources[behaviour["CachePolicyId"]["Ref"]]["Properties"]["CachePolicyConfig"]
+    key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
+    assert behaviour["Compress"] is key["EnableAcceptEncodingGzip"] is True
+    assert policy["MinTTL"] == policy["DefaultTTL"] == 0 < policy["MaxTTL"]
+    assert {"Origin", "x-api-key"} <= set(key["HeadersConfig"]["Headers"]), "answers differ by them"
+    assert key["QueryStringsConfig"] == {"QueryStringBehavior": "all"}
+
+
+def test_an_error_is_nobody_elses(resources):
+    (distribution,) = of_type(resources, "AWS::CloudFront::Distribution").values()
+    kept = {
+        each["ErrorCode"]: each["ErrorCachingMinTTL"]
+        for each in distribution["DistributionConfig"]["CustomErrorResponses"]
+    }
+    assert kept == dict.fromkeys((404, 500, 502, 503, 504), 0)
 
 
 @pytest.mark.parametrize("origin", ["rest", "websocket"])
@@ -89,7 +108,7 @@ def test_no_policy_forwards_a_header_that_cloudfront_refuses(resources):
 
 def test_every_header_that_the_code_reads_reaches_it(resources):
     code = "".join(path.read_text() for path in sorted((PROJECT / "chalicelib" / "handlers").rglob("*.py")))
-    read = set(re.findall(r'headers\.get\("([a-z-]+)"\)', code))
+    read = set(re.findall(r'header(?:s\.get)?\("([a-z-]+)"\)', code))
     passed = {
         name.lower()
         for origin in ("rest", "websocket")

@@ -122,7 +122,8 @@ def test_answers_of_custom_resources_pass_the_endpoint_in_every_region(resolve_s
         ("us-gov-west-1", "aws-us-gov", "usgovwest1"),
     ):
         endpoint = resolve_stage("staging", region)["Resources"]["S3Endpoint"]["Properties"]
-        (statement,) = endpoint["PolicyDocument"]["Statement"]
+        statement, _ = endpoint["PolicyDocument"]["Statement"]
+        assert statement["Sid"] == "AnswersOfCustomResources"
         assert statement["Resource"] == f"arn:{partition}:s3:::cloudformation-custom-resource-response-{bucket}/*"
         assert "Condition" not in statement
         assert endpoint["ServiceName"] == f"com.amazonaws.{region}.s3"

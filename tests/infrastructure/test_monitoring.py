@@ -170,8 +170,11 @@ def test_a_function_comes_near_its_timeout_where_its_alarm_says(monitored):
         each["FunctionName"]: 1000 * each["Timeout"] for each in of_type(monitored, "AWS::Lambda::Function").values()
     }
     alarms = of_type(monitored, ALARM)
-    for use in of_alarm(list(model.alarm_uses(monitored)), "RequestDurationTooHigh"):
-        assert alarms["RequestDurationTooHigh"]["Threshold"] == 0.8 * timeouts[use.dimensions["FunctionName"]]
+    (longest,) = model.expressions(alarms["RequestDurationTooHigh"])
+    divisors = dict(re.findall(r"FILL\((\w+), 0\)(?: / (\d+))?", longest["Expression"]))
+    for query in model.queries(alarms["RequestDurationTooHigh"]):
+        timeout = timeouts[query["MetricStat"]["Metric"]["Dimensions"][0]["Value"]]
+        assert alarms["RequestDurationTooHigh"]["Threshold"] * int(divisors[query["Id"]] or 1) == 0.8 * timeout
     (share,) = model.expressions(alarms["StreamDurationTooHigh"])
     parts = dict(re.findall(r"FILL\((\w+), 0\) / (\d+)", share["Expression"]))
     for query in model.queries(alarms["StreamDurationTooHigh"]):

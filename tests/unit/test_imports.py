@@ -15,8 +15,10 @@ PARTS = [
     "sessions",
     "commands",
     "tokens",
+    "callers",
     "catalogue",
     "health",
+    "read_snapshot",
     "rotate_secret",
 ]
 
@@ -38,6 +40,34 @@ def test_the_switchboard_loads_none_of_it():
 def test_no_function_but_migrate_loads_it():
     asked = "; ".join(f"container.{part}" for part in PARTS)
     assert loaded(f"import app; container = app.container(); {asked}", HEAVY) == set()
+
+
+def test_recording_loads_the_driver_and_nothing_above_it():
+    """psycopg takes a tenth of a second, SQLAlchemy half of one."""
+    env = dict.fromkeys(("DATABASE_USER", "HISTORY_QUEUE_URL", "HISTORY_DEAD_LETTERS_URL", "RAW_BUCKET"), "x")
+    asked = "container = app.container(); container.record_history; container.keep_months"
+    asked = f"import os; os.environ.update({env}); import app; {asked}"
+    assert loaded(asked, HEAVY) == {"psycopg"}
+
+
+def test_a_query_loads_what_makes_statements_and_not_what_changes_schemas():
+    env = "import os; os.environ.update(DATABASE_USER='u')"
+    assert loaded(f"{env}; import app; app.container().answer_query", HEAVY) == {"sqlalchemy", "psycopg"}
+
+
+def test_reading_a_topics_past_loads_the_driver_and_nothing_above_it():
+    env = "import os; os.environ.update(DATABASE_USER='u')"
+    assert loaded(f"{env}; import app; app.container().read_history", HEAVY) == {"psycopg"}
+
+
+def test_who_calls_without_a_key_needs_no_client_of_aws():
+    """boto3 takes as long to load as all that answers the request."""
+    asked = "container = app.container(); container.callers; container.catalogue; container.read_snapshot"
+    assert loaded(f"import app; {asked}", ("boto3", "botocore")) == set()
+
+
+def test_telling_of_new_data_loads_none_of_it():
+    assert loaded("import app; app.container().data_versions", HEAVY) == set()
 
 
 def test_migrate_does():

@@ -103,3 +103,18 @@ def test_what_leads_to_the_database_comes_together():
         from_env({**ENV, "DATABASE_HOST": "db"})
     with pytest.raises(SettingsError, match=r"DATABASE_SSLMODE='prefer' is wrong"):
         from_env({**env, "DATABASE_SSLMODE": "prefer"})  # it would go on without TLS
+
+
+def test_functions_that_do_not_own_the_database_log_in_as_a_user_of_their_own():
+    env = {**ENV, "DATABASE_HOST": "db", "DATABASE_NAME": "defi_stream", "DATABASE_USER": "defi_stream"}
+    assert from_env(env).database_user == "defi_stream"
+    with pytest.raises(SettingsError, match=r"DATABASE_HOST is missing"):
+        from_env({**ENV, "DATABASE_NAME": "defi_stream", "DATABASE_USER": "defi_stream"})
+
+
+def test_all_of_history_or_at_least_two_months_of_it_are_kept():
+    """The month that has just begun holds too little to be all there is."""
+    assert from_env({**ENV, "HISTORY_MONTHS": "0"}).history_months == 0
+    for months in ("1", "-3", "x"):
+        with pytest.raises(SettingsError, match="HISTORY_MONTHS"):
+            from_env({**ENV, "HISTORY_MONTHS": months})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.redis.client import Redis
-from chalicelib.ports import Active, Session
+from chalicelib.ports import Active, Metered, Session
 
 
 class RedisSessions:
@@ -65,8 +65,12 @@ class RedisLimits:
         self._now = now
 
     def take(self, key: str, per_s: float, burst: float) -> float:
-        wait_ms = self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst, 0)
-        return int(wait_ms) / 1000
+        return self.meter(key, per_s, burst).wait_s
+
+    def meter(self, key: str, per_s: float, burst: float) -> Metered:
+        wait_ms, left = self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst, 0)
+        tokens = max(0.0, int(left) / 1000)
+        return Metered(int(wait_ms) / 1000, int(tokens), (burst - tokens) / per_s)
 
     def charge(self, key: str, per_s: float, burst: float, tokens: float) -> None:
         self._redis.run("take", key, int(self._now().timestamp() * 1000), per_s, burst, tokens)

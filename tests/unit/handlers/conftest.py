@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import app as switchboard
-from chalicelib.handlers.rest import v1
+from chalicelib.handlers.rest import answering
 from tests.unit.handlers.rig import FakeContainer, Lambda
 
 
@@ -14,5 +14,5 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Lambda:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")  # as Lambda does; Chalice asks for it at every socket event
     container = FakeContainer()
     monkeypatch.setattr(switchboard, "container", lambda: container)
-    monkeypatch.setattr(v1, "container", lambda: container)
+    monkeypatch.setattr(answering, "container", lambda: container)
     return Lambda(container)

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import app as switchboard
+from chalicelib.errors import DefiStreamError, StoreDownError
+from chalicelib.services.callers import Callers
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
 from chalicelib.services.health import CheckHealth
+from chalicelib.services.history import RecordHistory
+from chalicelib.services.idempotency import DoOnce
 from chalicelib.services.ingest import Ingest
 from chalicelib.services.process import ProcessObservations
+from chalicelib.services.queries import Answer
+from chalicelib.services.reading import ReadHistory
+from chalicelib.services.retention import KeepMonths
 from chalicelib.services.rotation import RotateSecret
+from chalicelib.services.snapshots import ReadSnapshot
+from tests.fake_history import FakeArchive, FakeHistory, FakeMonths
+from tests.fake_results import FakeAnswers
 from tests.fake_rotation import FakeEdge, FakeSecretVersions
-from tests.fake_store import FakeCatalogue
+from tests.fake_store import FakeCatalogue, FakePositions
 from tests.fakes import (
     FakeDeadLetters,
     FakeGoneQueue,
     FakeIngestStore,
     FakePublisher,
+    FakeRequests,
     FakeRetries,
     FakeSource,
     FakeTickQueue,
@@ -59,7 +71,10 @@ class Context:
 class FakeSettings:
     tiers = TIERS
     stage = "test"
+    version = "1.2.3"
     origin_secret_ids = ()
+    allowed_origins = ()
+    token_seconds = 300
 
 
 class FakeContainer:
@@ -95,15 +110,55 @@ class FakeContainer:
         self.deliver = Deliver(
             connections=rig.connections, jobs=rig.jobs, gone=self.gone, now=rig.clock, attempts_max=3
         )
+        self.history, self.archive, self.months = FakeHistory(), FakeArchive(), FakeMonths()
+        self.record_history = RecordHistory(
+            writer=self.history,
+            versions=FakeAnswers(rig.clock),
+            archive=self.archive,
+            dead_letters=self.dead_letters,
+            retries=self.retries,
+            now=rig.clock,
+            months=0,
+        )
+        self.keep_months = KeepMonths(
+            months=self.months, now=rig.clock, kept={"observations": 13}, grace=timedelta(days=7)
+        )
         self.feeds = FakeIngestStore()
         self.ingest = Ingest(
             source=self.source, store=self.feeds, publisher=self.publisher, coins=["ethereum"], now=rig.clock
         )
-        self.health = CheckHealth(store=self.feeds, now=rig.clock)
+        self.down: set[str] = set()
+        probes = {name: lambda name=name: self._probe(name) for name in ("postgresql", "dynamodb")}
+        self.health = CheckHealth(store=self.feeds, now=rig.clock, probes=probes)
+        self.callers = Callers(tokens=lambda: rig.tokens, limits=rig.limits, tiers=TIERS, anonymous_per_minute=20)
+        self.requests = FakeRequests(rig.clock)
+        self.do_once = DoOnce(requests=self.requests)
+        self.positions = FakePositions(rig.store)
+        self.read_snapshot = ReadSnapshot(positions=self.positions, topics_max=3)
+        self.read_history = ReadHistory(reader=self.history, positions=self.positions, now=rig.clock, fine_months=4)
+        self.answer_query = FakeAnswerQuery()
         self.versions = FakeSecretVersions(signing="the signing key that was put when the stack was made")
         self.rotate_secret = RotateSecret(
             versions=self.versions, edge=FakeEdge, token_secret_id="signing", origin_secrets={}
         )
+
+    def _probe(self, name: str) -> None:
+        if name in self.down:
+            raise StoreDownError(f"{name} at 10.0.0.7:5432 is down")
+
+
+class FakeAnswerQuery:
+    """``answer`` or the error is what every query gets; ``asked`` are the bodies and parties."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | DefiStreamError = Answer('{"columns":[],"rows":[],"next":null,"truncated":false}', 0)
+        self.asked: list[tuple[bytes, str]] = []
+
+    def run(self, body: bytes, *, party: str) -> Answer:
+        self.asked.append((body, party))
+        if isinstance(self.answer, DefiStreamError):
+            raise self.answer
+        return self.answer
 
 
 class Lambda:
@@ -116,13 +171,26 @@ class Lambda:
     def __call__(self, function: str, sent: dict[str, Any]) -> Any:
         return getattr(switchboard, function)(sent, Context())
 
-    def rest(self, method: str, path: str, query: dict[str, str] | None = None, **headers: str) -> tuple[int, Any, Any]:
-        """Status, headers and decoded body of a request to the REST API."""
-        sent = event("rest_v1_proxy", resource=path, path=path, httpMethod=method)
-        sent["queryStringParameters"] = query
-        sent["multiValueQueryStringParameters"] = {name: [value] for name, value in query.items()} if query else None
+    def rest(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        *,
+        body: str | None = None,
+        route: str | None = None,
+        **headers: str,
+    ) -> tuple[int, Any, Any]:
+        """Status, headers and decoded body of a request. ``route`` is the path's, if it has a parameter."""
+        resource = route or path
+        sent = event("rest_v1_proxy", resource=resource, path=path, httpMethod=method, body=body)
+        many = {name: value if isinstance(value, list) else [value] for name, value in (query or {}).items()}
+        sent["multiValueQueryStringParameters"] = many or None
+        sent["queryStringParameters"] = {name: values[-1] for name, values in many.items()} or None
+        if route:
+            sent["pathParameters"] = {route[route.index("{") + 1 : route.index("}")]: path[route.index("{") :]}
         sent["headers"] |= headers
         sent["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
-        sent["requestContext"] |= {"resourcePath": path, "httpMethod": method}
+        sent["requestContext"] |= {"resourcePath": resource, "httpMethod": method}
         answer = switchboard.app(sent, Context())
-        return answer["statusCode"], answer["headers"], json.loads(answer["body"])
+        return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None

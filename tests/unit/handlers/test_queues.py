@@ -7,6 +7,7 @@ import time
 
 import msgspec
 
+from chalicelib.errors import StoreDownError
 from chalicelib.handlers.queues import REQUEUE_RESERVE_S
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, GoneMessage, TickMessage, encode, encode_observations
 from tests.fakes import seen
@@ -122,3 +123,15 @@ def test_a_tick_that_cannot_be_flushed_comes_again_and_no_other(invoke):
     assert invoke("tick", batch("nonsense", tick)) == failures("m0")
     invoke.rig.store.down = {"flush"}
     assert invoke("tick", batch(tick)) == failures("m0")
+
+
+def test_observations_are_recorded(invoke):
+    assert invoke("record", batch(observed(invoke, (ETH, "100")), "nonsense")) == DONE
+    assert [topic for topic, _ in invoke.container.history.seen] == [ETH]
+    assert len(invoke.container.dead_letters.buried) == 1
+
+
+def test_what_is_not_recorded_comes_again(invoke):
+    invoke.container.history.fails = [StoreDownError("away")]
+    assert invoke("record", batch(observed(invoke, (ETH, "100")), receives=3)) == failures("m0")
+    assert invoke.container.retries.delays_s == {"r0": 4}

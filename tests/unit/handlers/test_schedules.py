@@ -1,4 +1,4 @@
-"""What EventBridge fires every minute."""
+"""What EventBridge fires."""
 
 from chalicelib.ports import FeedResult, FeedState
 from tests.fakes import seen
@@ -44,3 +44,11 @@ def test_a_rehearsed_sweep_looks_and_does_nothing(invoke):
     assert answer["rehearsal"] is True
     assert answer["overdue"] == 1
     assert invoke.rig.jobs.updates("c") == []
+
+
+def test_once_a_day_months_come_and_go(invoke):
+    assert invoke("maintain", event("scheduled")) == {
+        "retired": ["observations_2020_01"],
+        "dropped": ["observations_2019_01"],
+    }
+    assert len(invoke.container.months.opened) == 3

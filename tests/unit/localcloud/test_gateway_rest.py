@@ -137,14 +137,29 @@ async def test_requests_over_the_account_rate_are_429():
     assert (status, json.loads(body)) == (429, {"message": "Too Many Requests"})
 
 
-async def test_a_preflight_is_answered_without_the_function():
-    functions = Functions(api_handler=echo)
-    cors = {"/v1/query": {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "x-api-key"}}
-    async with running(functions, routes=ROUTES, cors=cors) as gateway:
-        status, headers, _ = await fetched(gateway, "/v1/query", "OPTIONS")
-        assert (status, headers["Access-Control-Allow-Origin"]) == (200, "*")
+@pytest.mark.parametrize(
+    ("accepts", "size", "encoding"),
+    [
+        ("gzip, deflate, br", 1024, "gzip"),
+        ("br;q=1.0, gzip;q=0.5", 5000, "gzip"),
+        ("gzip", 1023, None),
+        ("gzip;q=0", 5000, None),
+        ("br", 5000, None),
+        ("", 5000, None),
+    ],
+)
+async def test_long_answers_are_compressed_for_who_accepts_it(accepts, size, encoding):
+    answer = {"statusCode": 200, "body": "x" * size}
+    async with running(Functions(api_handler=answer), routes=ROUTES) as gateway:
+        status, headers, body = await fetched(gateway, "/v1/topics", headers={"Accept-Encoding": accepts})
+    assert (status, headers.get("Content-Encoding"), body) == (200, encoding, b"x" * size)  # the client unpacks it
+
+
+async def test_a_preflight_goes_to_the_function_that_has_the_route():
+    routes = [*ROUTES, "OPTIONS /v1/query"]
+    async with running(Functions(api_handler={"statusCode": 204}), routes=routes) as gateway:
+        assert (await fetched(gateway, "/v1/query", "OPTIONS"))[0] == 204
         assert (await fetched(gateway, "/v1/topics", "OPTIONS"))[0] == 403
-    assert not functions.events["api_handler"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def feeds(clock):
 
 @pytest.fixture
 def health(feeds, clock):
-    return CheckHealth(store=feeds, now=clock)
+    return CheckHealth(store=feeds, now=clock, probes={})
 
 
 def test_all_is_well_while_every_source_is_polled(health, clock):
@@ -72,11 +72,51 @@ def test_a_source_without_a_next_poll_is_judged_by_its_last(health, feeds, clock
 
 def test_a_source_that_was_never_polled_with_success_is_said_to_be_that(feeds, clock):
     feeds.save_feed_state("yields", FeedState(next_poll=clock() + timedelta(hours=1)))
-    source = CheckHealth(store=feeds, now=clock).run().sources["yields"]
+    source = CheckHealth(store=feeds, now=clock, probes={}).run().sources["yields"]
     assert (source.status, source.age_s, source.records) == ("never", None, 0)
 
 
-def test_a_store_that_is_down_is_not_reported_as_degraded(health, feeds):
+def test_if_the_store_that_the_socket_needs_does_not_answer_all_is_down(health, feeds):
     feeds.down = {"feed_state"}
-    with pytest.raises(StoreDownError):
+    report = health.run()
+    assert (report.status, report.stores["redis"].status, report.sources) == ("down", "down", {})
+
+
+class Probe:
+    """Another store; ``down`` until it is not."""
+
+    def __init__(self) -> None:
+        self.down, self.asked = False, 0
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.down:
+            raise StoreDownError("PostgreSQL at 10.0.0.7:5432 cannot be reached")
+
+
+def probed(feeds, clock, probe):
+    seconds = lambda: clock().timestamp()  # noqa: E731
+    return CheckHealth(store=feeds, now=clock, probes={"postgresql": probe}, monotonic=seconds)
+
+
+def test_another_store_that_is_down_degrades_and_is_named_without_its_address(feeds, clock):
+    probe = Probe()
+    probe.down = True
+    report = probed(feeds, clock, probe).run()
+    assert (report.status, report.stores["postgresql"].status, report.stores["redis"].status) == (
+        "degraded",
+        "down",
+        "ok",
+    )
+    assert "10.0.0.7" not in str(report)
+
+
+def test_however_often_one_asks_another_store_is_asked_once_in_ten_seconds(feeds, clock):
+    probe = Probe()
+    health = probed(feeds, clock, probe)
+    for _ in range(5):
         health.run()
+    assert probe.asked == 1
+    clock.forward(seconds=11)
+    health.run()
+    assert probe.asked == 2

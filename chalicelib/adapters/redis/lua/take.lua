@@ -1,6 +1,6 @@
 -- A token bucket. ARGV: key, now_ms, tokens per second, burst, charge.
--- Without a charge: takes one token; returns 0, or the milliseconds until there is one. With one: takes so many in any
--- case, into debt if need be, down to ten bursts.
+-- Without a charge: takes one token; returns {0 or the milliseconds until there is one, thousandths of tokens left}. With
+-- one: takes so many in any case, into debt if need be, down to ten bursts.
 local key, now = 'limit:' .. ARGV[1], tonumber(ARGV[2])
 local rate, burst, charge = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local bucket = redis.call('HMGET', key, 'tokens', 'at')
@@ -16,4 +16,4 @@ else
 end
 redis.call('HSET', key, 'tokens', tostring(tokens), 'at', string.format('%.0f', math.max(at, now)))
 redis.call('PEXPIRE', key, math.ceil((burst - math.min(tokens, 0)) * 1000 / rate) + 1000)
-return wait
+return {wait, math.floor(tokens * 1000)}

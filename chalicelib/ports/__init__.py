@@ -1,0 +1,123 @@
+"""What the services need of the world, each named for its job, a file for each concern.
+
+Adapters implement these; tests/fakes.py holds a fake of each, and tests/contract runs one suite on both.
+Every method may raise ``errors.StoreDownError`` when its outside system cannot be reached.
+"""
+
+from chalicelib.ports.delivery import Connections, GoneQueue, JobQueue, Post, PostResults
+from chalicelib.ports.history import (
+    INTERVALS,
+    Candle,
+    HistoryReader,
+    HistoryWriter,
+    Interval,
+    MonthlyTable,
+    Months,
+    Point,
+    RawArchive,
+    Recorded,
+)
+from chalicelib.ports.ingest import (
+    FEED_KINDS,
+    FeedKind,
+    FeedResult,
+    FeedState,
+    IngestStore,
+    ObservationPublisher,
+    Source,
+)
+from chalicelib.ports.queries import DataVersions, Found, Kept, Queries, Results, Rows
+from chalicelib.ports.reading import Begun, Place, Positions, Requests
+from chalicelib.ports.releases import Deployments, Functions, FunctionVersion, Invoked
+from chalicelib.ports.schema import CustomResources, Migration, Schema
+from chalicelib.ports.secrets import ApiKey, Edge, KeyStore, Secrets, SecretState, SecretVersions
+from chalicelib.ports.sessions import (
+    Active,
+    Identity,
+    Limits,
+    Metered,
+    Read,
+    Session,
+    Sessions,
+    Subscribed,
+    Subscriptions,
+)
+from chalicelib.ports.stream import (
+    Audience,
+    Catalogue,
+    DeadLetters,
+    Flushed,
+    Recipients,
+    Retries,
+    Sequenced,
+    Stream,
+    Tick,
+    TickQueue,
+)
+
+__all__ = [
+    "FEED_KINDS",
+    "INTERVALS",
+    "Active",
+    "ApiKey",
+    "Audience",
+    "Begun",
+    "Candle",
+    "Catalogue",
+    "Connections",
+    "CustomResources",
+    "DataVersions",
+    "DeadLetters",
+    "Deployments",
+    "Edge",
+    "FeedKind",
+    "FeedResult",
+    "FeedState",
+    "Flushed",
+    "Found",
+    "FunctionVersion",
+    "Functions",
+    "GoneQueue",
+    "HistoryReader",
+    "HistoryWriter",
+    "Identity",
+    "IngestStore",
+    "Interval",
+    "Invoked",
+    "JobQueue",
+    "Kept",
+    "KeyStore",
+    "Limits",
+    "Metered",
+    "Migration",
+    "MonthlyTable",
+    "Months",
+    "ObservationPublisher",
+    "Place",
+    "Point",
+    "Positions",
+    "Post",
+    "PostResults",
+    "Queries",
+    "RawArchive",
+    "Read",
+    "Recipients",
+    "Recorded",
+    "Requests",
+    "Results",
+    "Retries",
+    "Rows",
+    "Schema",
+    "SecretState",
+    "SecretVersions",
+    "Secrets",
+    "Sequenced",
+    "Session",
+    "Sessions",
+    "Source",
+    "Stream",
+    "Subscribed",
+    "Subscriptions",
+    "Tick",
+    "TickQueue",
+]

@@ -1,0 +1,86 @@
+"""Who calls the REST API, and how much more they may ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from chalicelib.domain.keys import hash_key
+from chalicelib.errors import StoreDownError
+from chalicelib.ports import Identity, Limits
+from chalicelib.services.tokens import Tokens
+from chalicelib.settings import Tier
+
+log = structlog.get_logger()
+
+KEY_S = 30.0  # so long a key is known without asking again, and so long at most a revoked one still works
+MAX_KEYS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """``party`` is whose limits count: a user, or an address of nobody's."""
+
+    party: str
+    tier: Tier
+    per_minute: int
+    is_anonymous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Of requests in a minute: how many there are and are left, and when all are again. ``wait_s``: none is left."""
+
+    per_minute: int
+    left: int
+    full_s: float
+    wait_s: float
+
+
+class Callers:
+    """Guarantees: a key is looked up at most once in 30 seconds by a process; while Redis is down nobody is counted."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Callable[[], Tokens],
+        limits: Limits,
+        tiers: Mapping[str, Tier],
+        anonymous_per_minute: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tokens, self._limits, self._tiers = tokens, limits, tiers
+        self._anonymous_per_minute = anonymous_per_minute
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[float, Identity]] = {}
+
+    def identify(self, *, api_key: str | None, address: str) -> Caller:
+        """Raises AuthenticationError or RevokedError for a key that is not good."""
+        if api_key is None:
+            return Caller(address, self._tiers["free"], self._anonymous_per_minute, True)
+        identity = self._identity(api_key)
+        tier = self._tiers[identity.tier]
+        return Caller(f"user:{identity.user}", tier, tier.requests_per_minute, False)
+
+    def _identity(self, api_key: str) -> Identity:
+        now, hashed = self._monotonic(), hash_key(api_key)
+        until, identity = self._known.get(hashed, (0.0, None))
+        if identity is None or until < now:
+            self._known.pop(hashed, None)
+            identity = self._tokens().identify(api_key)
+            if len(self._known) >= MAX_KEYS:
+                self._known.clear()
+            self._known[hashed] = (now + KEY_S, identity)
+        return identity
+
+    def count(self, caller: Caller) -> Quota | None:
+        """One request more; None if nobody can tell."""
+        try:
+            metered = self._limits.meter(f"rest:{caller.party}", caller.per_minute / 60, caller.per_minute)
+        except StoreDownError:
+            log.warning("requests_not_counted", exc_info=True)
+            return None
+        return Quota(caller.per_minute, metered.left, metered.full_s, metered.wait_s)

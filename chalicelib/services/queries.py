@@ -1,0 +1,174 @@
+"""Answer a query: from what was answered before if that is still true, else from the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from chalicelib.domain.plans import Plan, digest, kind_of, scopes
+from chalicelib.domain.tables import FieldKind
+from chalicelib.errors import DefiStreamError, QueryTooSlowError, StoreDownError, TooManyQueriesError
+from chalicelib.ports.queries import Found, Kept, Queries, Results, Rows
+from chalicelib.protocol.cursor import cursor_after
+from chalicelib.protocol.planning import QueryLimits, plan_of
+from chalicelib.protocol.query import decode_query
+from chalicelib.protocol.values import TOLD
+from chalicelib.telemetry import metrics
+
+log = structlog.get_logger()
+
+LEASE_SPARE_MS = 7000  # to connect, to send and to encode: for what is not the statement itself
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.1
+DOWN_S = 1.0  # so long a database that did not answer is not asked again where an old answer will do
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``body`` is a JSON object with columns, rows, next and truncated; ``made_ms`` when it was true (Unix).
+
+    ``stale``: newer data may have arrived since, but the database cannot be asked.
+    """
+
+    body: str
+    made_ms: int
+    stale: bool = False
+
+
+class AnswerQuery:
+    """Guarantees: an answer not marked stale holds all that had arrived, but for the last second's, when it was asked
+    for; of equal questions at one time one is asked of the database; a party has at most its places' queries under way,
+    whatever it sends. While Redis is down every question is asked of the database.
+    """
+
+    def __init__(
+        self,
+        *,
+        queries: Queries,
+        results: Results,
+        now: Callable[[], datetime],
+        token: Callable[[], str],
+        limits: QueryLimits,
+        timeout_s: float,
+        wait_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._queries, self._results = queries, results
+        self._now, self._token, self._limits = now, token, limits
+        self._wait_s = wait_s
+        self._lease_ms = int(timeout_s * 1000) + LEASE_SPARE_MS
+        self._monotonic, self._sleep = monotonic, sleep
+        self._down_until = 0.0
+
+    def run(self, body: bytes, *, party: str) -> Answer:
+        """Raises NotJsonError, TooLargeError or BadQueryError for what is no query of ours; QueryTooSlowError,
+        TooManyQueriesError; StoreDownError if there is no earlier answer either.
+        """
+        plan = plan_of(decode_query(body), now=self._now(), limits=self._limits)
+        key, owner = digest(plan), self._token()
+        try:
+            found = self._find(key, plan, owner, party)
+        except StoreDownError:
+            log.warning("answers_not_kept", exc_info=True)
+            return self._ask(plan)
+        match found:
+            case Found(kept=Kept() as kept):
+                metrics.count("QueryHits")
+                return Answer(kept.body, kept.made_ms)
+            case Found("wait"):
+                return self._old(key, TooManyQueriesError("this query is being answered: ask again", retry_after=1))
+            case Found("full"):
+                raise TooManyQueriesError("too many queries are under way: wait for their answers", retry_after=1)
+        try:
+            return self._make(key, plan, owner, found.version)
+        except BaseException:
+            self._give_up(key, owner)
+            raise
+
+    def _find(self, key: str, plan: Plan, owner: str, party: str) -> Found:
+        """The answer, or the right to make it, or why neither could be had in time."""
+        until, pause_s = self._monotonic() + self._wait_s, FIRST_PAUSE_S
+        while True:
+            found = self._results.find(key, scopes(plan), owner=owner, party=party, lease_ms=self._lease_ms)
+            if found.state in ("fresh", "make") or self._monotonic() >= until:
+                return found
+            self._sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _make(self, key: str, plan: Plan, owner: str, version: str) -> Answer:
+        try:
+            if self._monotonic() < self._down_until:
+                raise StoreDownError("PostgreSQL did not answer a moment ago")
+            answer = self._ask(plan)
+        except StoreDownError as error:
+            old = self._old(key, error)
+            self._give_up(key, owner)
+            return old
+        try:
+            self._results.keep(key, answer.body, owner=owner, version=version, made_ms=answer.made_ms)
+        except StoreDownError:
+            log.warning("answers_not_kept", exc_info=True)
+        return answer
+
+    def _ask(self, plan: Plan) -> Answer:
+        metrics.count("QueryMisses")
+        made_ms, began = int(self._now().timestamp() * 1000), self._monotonic()
+        try:
+            rows = self._queries.run(plan)
+        except QueryTooSlowError:
+            metrics.count("QueriesTooSlow")
+            raise
+        except StoreDownError:
+            self._down_until = self._monotonic() + DOWN_S
+            raise
+        metrics.record("QueryDuration", (self._monotonic() - began) * 1000)
+        return Answer(answer_body(plan, rows), made_ms)
+
+    def _old(self, key: str, error: DefiStreamError) -> Answer:
+        """What was answered before, marked so. Raises ``error`` if there is nothing."""
+        try:
+            kept = self._results.stale(key)
+        except StoreDownError:
+            kept = None
+        if kept is None:
+            raise error
+        metrics.count("QueriesStale")
+        return Answer(kept.body, kept.made_ms, stale=True)
+
+    def _give_up(self, key: str, owner: str) -> None:
+        with suppress(StoreDownError):
+            self._results.give_up(key, owner=owner)
+
+
+def answer_body(plan: Plan, rows: Rows) -> str:
+    """``{"columns":[{"name","kind"}],"rows":[{name: value}],"next":cursor or null,"truncated":bool}``.
+
+    ``truncated``: there are more groups than were asked for, and no cursor leads to them.
+    """
+    kinds = [(output.name, kind_of(output, plan.table)) for output in plan.outputs]
+    body = {
+        "columns": [{"name": name, "kind": kind} for name, kind in kinds],
+        "rows": _named(kinds, rows.values),
+        "next": None if rows.ends is None else cursor_after(plan, rows.ends),
+        "truncated": rows.more and plan.is_aggregated,
+    }
+    return msgspec.json.encode(body).decode()
+
+
+def _named(kinds: Sequence[tuple[str, FieldKind]], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Ten thousand rows are a page: what is decided of a column is decided once."""
+    names = [name for name, _ in kinds]
+    columns = [_told(kind, column) for (_, kind), column in zip(kinds, zip(*rows, strict=True), strict=bool(rows))]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _told(kind: FieldKind, column: Sequence[Any]) -> Sequence[Any]:
+    tell = TOLD.get(kind)
+    return column if tell is None else [None if value is None else tell(value) for value in column]
