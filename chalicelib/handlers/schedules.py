@@ -58,4 +58,4 @@ def maintain(event: Any, service: KeepMonths) -> dict[str, Any]:
 
 
 def _is_rehearsal(raw: dict[str, Any]) -> bool:
-    return bool(raw["detail"].get("rehearsal"))
+    return bool((raw.get("detail") or {}).get("rehearsal"))
