@@ -113,8 +113,8 @@ def not_in_alarm(cloudwatch: Any, state: StackState) -> None:
     if firing:
         why = f" ({firing[0]})" if firing[0] else ""
         raise RefusedError(
-            f"{name} is in ALARM now{why}: every release would be taken back at once. See what is wrong and "
-            f"try again when it is over. A release that puts it right goes --at-once: all traffic, unverified, unwatched"
+            f"{name} is in ALARM now{why}: every release would be taken back at once. See what is wrong, and try "
+            f"again when it is over. A release that puts it right goes --at-once: all traffic, unverified and unwatched"
         )
 
 

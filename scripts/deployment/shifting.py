@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +17,8 @@ _APPLICATION = "AWS::CodeDeploy::Application"
 _GOING_ON = ["Created", "Queued", "InProgress", "Ready"]
 _OVER = ("Succeeded", "Failed", "Stopped")
 _ENDED = ("DeploymentAlreadyCompletedException", "DeploymentDoesNotExistException")
+_HOOK = re.compile(r"BeforeAllowTraffic|\bhook\b", re.IGNORECASE)  # CodeDeploy says that it failed, and not why
+_HOOKS_LOG = "VerifyReleaseLogGroup"
 _DEPLOYMENT = re.compile(r"\bd-[A-Z0-9]{9,}\b")
 
 Say = Callable[[str], None]
@@ -32,6 +34,7 @@ class Shifts:
         self._say = say
         self._moving: dict[str, StackResource] = {}
         self._told: dict[str, str] = {}
+        self._hook_failed = False
 
     def event(self, event: StackEvent) -> None:
         """An alias that begins to move is looked at until it is there; one that fails says why."""
@@ -56,6 +59,20 @@ class Shifts:
             self._say(f"the shift of traffic cannot be seen: {error}")
 
     def _explain(self, reason: str) -> None:
+        texts = [reason, *self._said(reason)]
+        if any(_HOOK.search(text) for text in texts) and not self._hook_failed:
+            self._hook_failed = True
+            self._point_to_the_log()
+
+    def _point_to_the_log(self) -> None:
+        try:
+            log = next(one.physical_id for one in self._stack.resources() if one.logical_id == _HOOKS_LOG)
+        except (BotoCoreError, ClientError, StopIteration):
+            return  # it is only a hint
+        self._say(f"what did not answer as it should:  aws logs tail {log} --since 1h --filter-pattern release_judged")
+
+    def _said(self, reason: str) -> Iterator[str]:
+        """What CodeDeploy says of the deployments that a reason names; told, unless that has been."""
         for deployment in set(_DEPLOYMENT.findall(reason)):
             try:
                 info = self._codedeploy.get_deployment(deploymentId=deployment)["deploymentInfo"]
@@ -64,6 +81,7 @@ class Shifts:
             said = info.get("errorInformation", {}).get("message") or info.get("status", "")
             if said not in reason:
                 self._say(f"CodeDeploy {deployment}: {said}")
+            yield said
 
 
 def stop(codedeploy: Any, resources: Iterable[StackResource], *, waiting: Waiting, say: Say) -> list[str]:

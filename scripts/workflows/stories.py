@@ -64,6 +64,8 @@ class Stages:
                 "PACKAGE_TARGET": "local",
                 "SUITES": '["unit"]',
                 "LOAD_USERS": str(LOAD_USERS),
+                "LOAD_SETTLE": "20s",
+                "LOAD_ALARMS": "tell",
             },
             secrets={"LOAD_TEST_KEY": self.keys["staging"]},
             roles=self.roles,

@@ -18,6 +18,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+from websockets.sync.client import ClientConnection, connect
 
 from localcloud.account.account import LocalAccount
 from tests.account_stack import GROUP_ALARM, Stack, await_true, template
@@ -128,6 +129,15 @@ def test_a_deployment_that_is_stopped_sends_the_traffic_back(account: LocalAccou
     assert set(stack.releases(20)) == {"one"}
 
 
+def test_an_update_that_is_cancelled_during_its_canary_is_rolled_back(account: LocalAccount, stack: Stack) -> None:
+    stack.begin(template("two", kind="Canary10Percent30Minutes"))
+    await_true(lambda: stack.alias().get("RoutingConfig"), "the canary has begun")
+    stack.cloudformation.cancel_update_stack(StackName=stack.name)
+    assert stack.ended() == "UPDATE_ROLLBACK_COMPLETE"
+    assert "User Initiated" in stack.reasons()
+    assert set(stack.releases(20)) == {"one"}
+
+
 def test_an_alarm_after_the_update_rolls_the_stack_back(account: LocalAccount, stack: Stack) -> None:
     """The new version is fine until it serves everyone."""
     cloudwatch = account.client("cloudwatch")
@@ -157,6 +167,87 @@ def test_an_alias_that_somebody_has_moved_is_not_deployed_over(account: LocalAcc
     assert stack.deploy(template("three")) == "UPDATE_ROLLBACK_COMPLETE"
     assert "somebody has moved it" in stack.reasons()
     assert set(stack.releases(10)) == {"one"}
+
+
+def test_what_sam_decides_by_a_parameter_goes_by_its_value(account: LocalAccount, stack: Stack) -> None:
+    """Whether CodeDeploy has a say is such a thing: a rollback's stack must not be shifted again."""
+    body = template("two", kind="Canary10Percent30Minutes")
+    body["Parameters"] = {"Shifts": {"Type": "String", "Default": "true"}}
+    body["Resources"]["Tiny"]["Properties"]["DeploymentPreference"]["Enabled"] = {"Ref": "Shifts"}
+    off = [{"ParameterKey": "Shifts", "ParameterValue": "false"}]
+    assert stack.deploy(body, Parameters=off) == "UPDATE_COMPLETE", stack.reasons()
+    assert set(stack.releases(10)) == {"two"}
+    held = stack.cloudformation.describe_stack_resources(StackName=stack.name)["StackResources"]
+    assert "AWS::CodeDeploy::DeploymentGroup" not in {each["ResourceType"] for each in held}
+
+
+def test_an_error_says_its_class(account: LocalAccount, stack: Stack) -> None:
+    """As the hook expects of a rotation that is declined."""
+    assert stack.call(fail=True)["errorType"] == "RuntimeError"
+
+
+def test_the_frames_of_a_socket_go_to_both_versions_while_traffic_shifts(account: LocalAccount, stack: Stack) -> None:
+    """And one that the new version fails on is answered as API Gateway does, on a connection that stays."""
+    socket = Stack(account.client, "socket")
+    assert socket.deploy(SOCKET) == "CREATE_COMPLETE", socket.reasons()
+    (output,) = socket.cloudformation.describe_stacks(StackName="socket")["Stacks"][0]["Outputs"]
+    url = f"{account.url.replace('http', 'ws', 1)}/_aws/execute-api/{output['OutputValue']}/ws"
+    with connect(url) as client:
+        assert said(client)["release"] == "one"
+        stack.begin(template("two", broken=True, kind="Linear10PercentEvery10Minutes"))
+        await_true(lambda: stack.alias().get("RoutingConfig"), "traffic has begun to shift")
+        half = {"AdditionalVersionWeights": {"2": 0.5}}
+        stack.functions.update_alias(FunctionName="tiny", Name="live", FunctionVersion="1", RoutingConfig=half)
+        answers = [said(client) for _ in range(40)]
+    assert {answer.get("release") for answer in answers} == {"one", None}
+    (failed, *_) = [answer for answer in answers if "release" not in answer]
+    assert failed["message"] == "Internal server error"
+    assert failed.keys() == {"message", "connectionId", "requestId"}
+    assert stack.ended() == "UPDATE_ROLLBACK_COMPLETE"
+    socket.cloudformation.delete_stack(StackName="socket")
+
+
+def said(client: ClientConnection) -> dict[str, Any]:
+    client.send("{}")
+    answer: dict[str, Any] = json.loads(client.recv(30))
+    return answer
+
+
+ALIAS = "arn:aws:lambda:us-east-1:000000000000:function:tiny:live"
+SOCKET: dict[str, Any] = {
+    "Resources": {
+        "Api": {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {
+                "Name": "tiny",
+                "ProtocolType": "WEBSOCKET",
+                "RouteSelectionExpression": "$request.body.action",
+            },
+        },
+        "Integration": {
+            "Type": "AWS::ApiGatewayV2::Integration",
+            "Properties": {
+                "ApiId": {"Ref": "Api"},
+                "IntegrationType": "AWS_PROXY",
+                "IntegrationUri": f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ALIAS}/invocations",
+            },
+        },
+        "Route": {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {
+                "ApiId": {"Ref": "Api"},
+                "RouteKey": "$default",
+                "RouteResponseSelectionExpression": "$default",
+                "Target": {"Fn::Sub": "integrations/${Integration}"},
+            },
+        },
+        "Stage": {
+            "Type": "AWS::ApiGatewayV2::Stage",
+            "Properties": {"ApiId": {"Ref": "Api"}, "StageName": "ws", "AutoDeploy": True},
+        },
+    },
+    "Outputs": {"ApiId": {"Value": {"Ref": "Api"}}},
+}
 
 
 def test_a_worker_outlives_an_exception_of_its_handler(account: LocalAccount, stack: Stack) -> None:

@@ -96,6 +96,7 @@ def test_the_packaged_template_is_deployed_used_by_a_client_and_gone_after_ctrl_
             {"AWS::EC2::NatGateway", "AWS::EC2::SecurityGroupIngress"} <= told["stand_ins"].keys() <= STAND_INS.keys()
         )
         assert {"REDIS_URL", "CONNECTIONS_URL", "DATABASE_SSLMODE"} <= {found["what"] for found in told["differences"]}
+        assert any(name.endswith("RedisReplicationLagTooHigh") for name in told["unmeasured_alarms"])
         rest_url = f"{told['aws_url']}/_aws/execute-api/{told['outputs']['RestAPIId']}/api"
         assert get_status(rest_url, "/v1/health") == 200
 

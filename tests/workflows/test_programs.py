@@ -127,6 +127,14 @@ def test_a_load_test_is_told_the_stages_addresses():
     assert (given.key, given.header) == (["k1", "k2"], [("x-origin-verify-a", "s")])
 
 
+@pytest.mark.parametrize(
+    ("reasons", "status"), [(["alarm A fired on CloudWatch: x"], 0), (["alarm A fired", "3 updates were lost"], 1)]
+)
+def test_where_alarms_are_only_told_a_lost_update_still_fails(tmp_path, reasons, status):
+    (tmp_path / "result.json").write_text(json.dumps({"reasons": reasons}))
+    assert load_stage.judged(tmp_path) == status
+
+
 def test_a_load_test_without_a_key_says_which_variable_is_missing(monkeypatch, capsys):
     monkeypatch.delenv(load_stage.VARIABLE, raising=False)
     assert load_stage.main(["staging"]) == 2

@@ -6,7 +6,6 @@ import io
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from scripts import deploy, releases, rollback, smoke
 from scripts.deployment.account import role_for
@@ -14,10 +13,8 @@ from scripts.deployment.changes import Cause, Change, Fate
 from scripts.deployment.console import Console
 from scripts.deployment.errors import RefusedError
 from scripts.deployment.guards import ALARM, not_in_alarm, told_unpublished, usable, within_the_role
-from scripts.deployment.shifting import stop
 from scripts.deployment.smoking import states_of
-from scripts.deployment.stack import Stack, StackResource, StackState
-from scripts.deployment.waiting import Waiting
+from scripts.deployment.stack import Stack, StackState
 
 
 @pytest.mark.parametrize(
@@ -164,32 +161,3 @@ def test_what_the_execution_role_may_change_is_not_refused() -> None:
         Change(Fate.CHANGED, "DeploymentAlarm", "AWS::CloudWatch::CompositeAlarm"),
     ]
     within_the_role(allowed, EXECUTION, stack="defi-stream-staging")
-
-
-class CodeDeploy:
-    """Its client, with one deployment that ends before it can be stopped."""
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def list_deployments(self, **_: Any) -> dict[str, Any]:
-        return {"deployments": ["d-1"]}
-
-    def stop_deployment(self, **_: Any) -> None:
-        raise ClientError({"Error": {"Code": self._code, "Message": "no"}}, "StopDeployment")
-
-    def get_deployment(self, **_: Any) -> dict[str, Any]:
-        return {"deploymentInfo": {"status": "Succeeded"}}
-
-
-SHIFTING = [
-    StackResource("App", "AWS::CodeDeploy::Application", "app"),
-    StackResource("Group", "AWS::CodeDeploy::DeploymentGroup", "group"),
-]
-
-
-def test_a_shift_that_has_ended_meanwhile_does_not_stop_a_rollback() -> None:
-    ended = CodeDeploy("DeploymentAlreadyCompletedException")
-    assert stop(ended, SHIFTING, waiting=Waiting(every_s=0), say=lambda _: None) == ["d-1"]
-    with pytest.raises(ClientError):
-        stop(CodeDeploy("AccessDeniedException"), SHIFTING, waiting=Waiting(every_s=0), say=lambda _: None)
