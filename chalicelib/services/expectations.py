@@ -1,7 +1,7 @@
 """What a new version must answer to a recorded event before any traffic goes to it.
 
-Each event reaches what its function needs (settings, Redis, PostgreSQL, secrets, queues, the gateway) and changes nothing
-that a client sees: the connection in them is never given by API Gateway, keys and tokens are nobody's, the topics are
+Each event reaches what its function needs (settings, stores, secrets, queues, the gateway) and changes nothing that a
+client sees: the connection in them is never given by API Gateway, keys and tokens are nobody's, the topics are
 ``feed:smoke:…``, schedules are rehearsed, and the rotation is of a version that no secret has.
 """
 
