@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,12 +115,23 @@ def banner(cloud: LocalCloud, tape: dict[str, Any] | None) -> str:
     if tape:
         lines += ["", f"  Replaying recorded figures from {tape['from']}, {cloud.options.speed:g} seconds a second."]
         lines += [f"  At this date: {counted(tape['at_start'])}.", f"  Note: {tape['interpolates']}."]
+        lines += [
+            "",
+            "  Load the year before into the history:",
+            f"  {past_command(cloud.postgres.url, cloud.options.begins)}",
+        ]
     return "\n".join([*lines, "", "  Ctrl-C stops it.", ""])
 
 
 def key_command(aws_url: str, table: str) -> str:
     """The command that issues a key here, ready to be pasted into another terminal in the project's folder."""
     return f'{_python()} -m scripts.keys issue --tier pro --name "my key" --endpoint-url {aws_url} --table {table}'
+
+
+def past_command(database: str, begins: datetime) -> str:
+    """The command that loads the year before the recording's start. ``--restart``: this database has nothing yet."""
+    days = f"--since {begins - timedelta(days=365):%Y-%m-%d} --until {begins:%Y-%m-%d}"
+    return f"{_python()} -m scripts.backfill --from-recorded {days} --restart --database {database}"
 
 
 def _python() -> Path:

@@ -1,6 +1,6 @@
 """Load the past from DefiLlama into the history.
 
-python -m scripts.backfill --queue-url URL                                   # a stage on AWS, or localcloud
+python -m scripts.backfill --queue-url URL                                   # a stage on AWS
 python -m scripts.backfill --database postgresql://defi_stream@127.0.0.1:5432/postgres --from-recorded
 """
 
@@ -43,6 +43,12 @@ Every observation has the id that it had or would have had if it was polled, so 
 that is broken off goes on where it was; --restart begins again. Without --from-recorded DefiLlama itself is asked: one
 request for a protocol, chain, pool or 500 prices of a coin, at most --per-second of them. What is older than the stage
 keeps (its parameter HistoryMonths) is not recorded: raise that first.
+
+examples:
+  python -m scripts.backfill --dry-run --from-recorded --kinds chains     how much there is
+  python -m scripts.backfill --database postgresql://postgres@127.0.0.1:PORT/postgres --from-recorded --since 2021-01-01
+                                                                          into localcloud, which prints the address
+  python -m scripts.backfill --queue-url "$HISTORY_QUEUE_URL"             into a stage
 """
 
 FEEDS: dict[Kind, FeedKind] = {
@@ -82,18 +88,21 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--kinds", type=_kinds, default=KINDS, help=f"some of {','.join(KINDS)} (default: all)")
     options.add_argument("--coins", help="DefiLlama ids of coins, separated by commas (default: those that are polled)")
     options.add_argument("--limit", type=int, default=100, help="so many of each kind but prices, largest first (100)")
-    options.add_argument("--since", type=_day, default=_day("2019-01-01"), help="first day (2019-01-01)")
-    options.add_argument("--until", type=_day, default=None, help="first day that is not loaded (today)")
+    options.add_argument("--since", type=_day, default=_day("2019-01-01"), metavar="DAY", help="first day (2019-01-01)")
+    options.add_argument("--until", type=_day, metavar="DAY", help="first day that is not loaded (now)")
     options.add_argument("--period", choices=sorted(PERIODS_S), default="1d", help="distance of two prices (1d)")
     options.add_argument("--per-second", type=float, default=5.0, help="requests to DefiLlama at most (5)")
     options.add_argument("--state", type=Path, help="file of how far it is (default: build/backfill/…)")
-    options.add_argument("--restart", action="store_true", help="forget how far it was")
+    options.add_argument("--restart", action="store_true", help="forget how far it was: for a new, empty database")
     options.add_argument("--json", action="store_true", help="what it came to, as one JSON object")
     return options
 
 
 def _day(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a day like 2021-09-06, in UTC") from error
 
 
 def _kinds(text: str) -> tuple[Kind, ...]:
@@ -218,7 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.until = options.until or datetime.now(UTC)
     began = time.monotonic()
     try:
-        run = Backfill(options, sink_of(options), Progress(state_path(options), restart=options.restart))
+        state = state_path(options)
+        progress = Progress(state, restart=options.restart)
+        is_resumed = bool(progress.topics)
+        run = Backfill(options, sink_of(options), progress)
         coins = options.coins.split(",") if options.coins else None
         if options.from_recorded:
             asyncio.run(load_recorded(run, options.kinds, coins))
@@ -235,6 +247,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told = f"{done.observations:,} observations of {done.topics - done.skipped - done.failed} topics"
     rest = f"{done.skipped} had nothing new, {done.failed} failed, in {done.seconds} s"
     print(json.dumps(asdict(done)) if options.json else f"{told}; {rest}")
+    if is_resumed and not done.observations:
+        print(f"{state} says that all of it was loaded before; for a new database: --restart", file=sys.stderr)
     return 1 if done.failed else 0
 
 

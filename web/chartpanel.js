@@ -11,6 +11,8 @@ import { keep, readFragment } from "./fragment.js";
 import { HistoryError, RANGES, rangeOf, readHistory } from "./history.js";
 import { Timeline } from "./timeline.js";
 
+const LATE = 0.1; // of the range: a history that begins later than that is said to
+
 export class ChartPanel {
   #row = null;
   #chart = null;
@@ -212,13 +214,23 @@ export class ChartPanel {
     const node = byId("chart-readout");
     const [times, opens, highs, lows, closes] = this.#shown.columns;
     if (index === null || (closes[index] ?? null) === null) {
-      const { gaps } = this.#shown;
-      return setText(node, gaps.length ? `Shaded: nothing was observed (${plural(gaps.length, "gap")}, the last until ${this.#time(gaps.at(-1)[1])})` : " ");
+      return setText(node, this.#missing() || " ");
     }
     const { tab } = this.#row;
     const [open, high, low, close] = [opens, highs, lows, closes].map((column) => formatValue(tab, column[index]));
     const figures = this.style === "line" ? close : `open ${open} · high ${high} · low ${low} · close ${close}`;
     setText(node, `${this.#time(times[index])} · ${figures}`);
+  }
+
+  /** What the picture lacks: its beginning, and gaps. */
+  #missing() {
+    const { gaps, columns } = this.#shown;
+    const begins_s = columns[0][0];
+    const from_s = this.now(this.#row) / 1000 - this.range.span_s;
+    const isLate = this.#timeline?.size && begins_s - from_s > LATE * this.range.span_s;
+    const said = isLate ? [`Nothing was recorded before ${this.#time(begins_s)}`] : [];
+    if (gaps.length) said.push(`Shaded: nothing was observed (${plural(gaps.length, "gap")}, the last until ${this.#time(gaps.at(-1)[1])})`);
+    return said.join(". ");
   }
 
   #time(at_s) {

@@ -64,15 +64,26 @@ export function formatPrice(value) {
   return `$${value.toFixed(Math.min(18, 3 - Math.floor(Math.log10(size))))}`;
 }
 
-/** Labels of an axis: one unit for all, and as many digits as tell neighbours apart. */
+/** Labels of an axis: one unit for all, and as many digits as its step has: 52.5 K is not 53 K. */
 export function formatTicks(tab, ticks) {
   const known = ticks.filter((tick) => tick !== null);
   const step = known.length > 1 ? Math.abs(known[1] - known[0]) : 1;
   const size = Math.max(...known.map(Math.abs));
   const [scale, suffix] = (tab !== "feed" && tab !== "yield" && SUFFIXES.find(([scale]) => size >= scale * 10)) || [1, ""];
-  const digits = Math.min(12, Math.max(0, Math.ceil(-Math.log10(step / scale) - 1e-9)));
+  const digits = digitsOf(step / scale);
   const [before, after] = tab === "yield" ? ["", " %"] : tab === "feed" ? ["", " s"] : ["$", suffix && ` ${suffix}`];
-  return ticks.map((tick) => `${before}${(tick / scale).toFixed(digits)}${after}`);
+  return ticks.map((tick) => `${before}${grouped(tick / scale, digits)}${after}`);
+}
+
+function digitsOf(step) {
+  let digits = Math.min(12, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+  const isWhole = () => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-3;
+  while (digits < 12 && !isWhole()) digits += 1;
+  return digits;
+}
+
+function grouped(value, digits) {
+  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 function compact(value) {

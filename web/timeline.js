@@ -5,6 +5,8 @@
  * that the history already has changes it. The result is the same as if the history had been read afterwards.
  */
 const SPACINGS = 3; // so many usual distances without a value are a gap
+const NEAR = 6; // what is usual is told by so many distances before and after
+const ENOUGH = 2; // one on a side tells nothing: it may be a gap itself
 
 export class Timeline {
   #candles = new Map(); // start -> candle
@@ -42,18 +44,17 @@ export class Timeline {
 
   /**
    * In candles of `wide_s`: `[times, opens, highs, lows, closes]` from `from_s` until `until_s`, in order, and `gaps`, `[[from, to]]` of where
-   * nothing was observed for longer than is usual here: all but the times are null there.
+   * nothing was observed for longer than is usual thereabouts, since a past may be daily and the present hourly: all but the times are null there.
    */
   plotted(from_s, until_s, wide_s = this.width_s) {
     const fine = [...this.#candles.values()].filter(({ start }) => start + this.width_s > from_s && start <= until_s);
     fine.sort((a, b) => a.start - b.start);
-    const longest_s = Math.max(1.5 * wide_s, SPACINGS * usual(fine));
-    const candles = wider(fine, wide_s);
+    const candles = wider(spaced(fine), wide_s);
     const [columns, gaps] = [[[], [], [], [], []], []];
     const put = (...values) => values.forEach((value, index) => columns[index].push(value));
     let last = null;
-    for (const { start, open, high, low, close } of candles) {
-      if (last !== null && start - last > longest_s) {
+    for (const { start, open, high, low, close, usual_s } of candles) {
+      if (last !== null && start - last > Math.max(1.5 * wide_s, SPACINGS * usual_s)) {
         gaps.push([last + wide_s, start]);
         put((last + start) / 2, null, null, null, null);
       }
@@ -95,9 +96,9 @@ function floor(at, width) {
 /** Candles in order, each of them in one of `wide_s`. */
 function wider(candles, wide_s) {
   const found = [];
-  for (const { start, open, high, low, close } of candles) {
+  for (const { start, open, high, low, close, usual_s } of candles) {
     const wide = floor(start, wide_s);
-    if (found.at(-1)?.start !== wide) found.push({ start: wide, open, high, low, close });
+    if (found.at(-1)?.start !== wide) found.push({ start: wide, open, high, low, close, usual_s });
     else {
       const last = found.at(-1);
       Object.assign(last, { high: Math.max(last.high, high), low: Math.min(last.low, low), close });
@@ -106,9 +107,17 @@ function wider(candles, wide_s) {
   return found;
 }
 
-/** The median distance between neighbours. */
-function usual(candles) {
+/** Candles in order, each with the distance that is usual around the one before it: the longer of before and after. */
+function spaced(candles) {
   const distances = candles.slice(1).map(({ start }, index) => start - candles[index].start);
-  distances.sort((a, b) => a - b);
-  return distances[Math.floor(distances.length / 2)] ?? 0;
+  const overall = median(distances);
+  return candles.map((candle, index) => {
+    const sides = [distances.slice(Math.max(0, index - 1 - NEAR), Math.max(0, index - 1)), distances.slice(index, index + NEAR)];
+    const telling = sides.filter((side) => side.length >= ENOUGH);
+    return { ...candle, usual_s: telling.length ? Math.max(...telling.map(median)) : overall };
+  });
+}
+
+function median(distances) {
+  return distances.toSorted((a, b) => a - b)[Math.floor(distances.length / 2)] ?? 0;
 }

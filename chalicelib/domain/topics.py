@@ -13,6 +13,8 @@ MAX_TOPIC_LENGTH = 128
 KINDS = ("price", "tvl", "peg", "yield", "feed", "alerts")
 PRIVATE_KINDS = frozenset({"alerts"})
 
+REHEARSALS = "feed:smoke:"  # what begins so is published to try a stage out, and is no news of any source
+
 _TOPIC = re.compile(r"[a-z]+(?::[A-Za-z0-9 ._&()+'/!@$#~-]+)+\Z")
 _COIN_KEY = re.compile(r"[a-z0-9_-]+:[A-Za-z0-9._-]{3,100}\Z")
 
@@ -40,6 +42,10 @@ def wildcards_of(topic: str) -> Iterator[str]:
     while end > 0:
         yield topic[: end + 1] + "*"
         end = topic.rfind(":", 0, end)
+
+
+def is_rehearsal(topic: str) -> bool:
+    return topic.startswith(REHEARSALS)
 
 
 def matches(pattern: str, topic: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from chalicelib.domain.keys import hash_key
-from chalicelib.errors import StoreDownError
+from chalicelib.errors import AuthenticationError, StoreDownError, TooManyRequestsError
 from chalicelib.ports import Identity, Limits
 from chalicelib.services.tokens import Tokens
 from chalicelib.settings import Tier
@@ -17,7 +17,7 @@ from chalicelib.settings import Tier
 log = structlog.get_logger()
 
 KEY_S = 30.0  # so long a key is known without asking again, and so long at most a revoked one still works
-MAX_KEYS = 1000
+MAX_KEYS = 1000  # remembered by a process, and as many addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ class Quota:
 
 
 class Callers:
-    """Guarantees: a key is looked up at most once in 30 seconds by a process; while Redis is down nobody is counted."""
+    """Guarantees: a key is looked up at most once in 30 seconds by a process; an address that sends wrong keys has as
+    many requests as one without a key, after which no unknown key of its is looked up; while Redis is down nobody is
+    counted.
+    """
 
     def __init__(
         self,
@@ -56,25 +59,45 @@ class Callers:
         self._anonymous_per_minute = anonymous_per_minute
         self._monotonic = monotonic
         self._known: dict[str, tuple[float, Identity]] = {}
+        self._guessing: dict[str, float] = {}  # by address, until when
 
     def identify(self, *, api_key: str | None, address: str) -> Caller:
-        """Raises AuthenticationError or RevokedError for a key that is not good."""
+        """Raises AuthenticationError or RevokedError for a key that is not good, TooManyRequestsError for too many."""
         if api_key is None:
             return Caller(address, self._tiers["free"], self._anonymous_per_minute, True)
-        identity = self._identity(api_key)
+        identity = self._identity(api_key, address)
         tier = self._tiers[identity.tier]
         return Caller(f"user:{identity.user}", tier, tier.requests_per_minute, False)
 
-    def _identity(self, api_key: str) -> Identity:
+    def _identity(self, api_key: str, address: str) -> Identity:
         now, hashed = self._monotonic(), hash_key(api_key)
         until, identity = self._known.get(hashed, (0.0, None))
         if identity is None or until < now:
             self._known.pop(hashed, None)
-            identity = self._tokens().identify(api_key)
+            _check_wait(self._guessing.get(address, now) - now)
+            try:
+                identity = self._tokens().identify(api_key)
+            except AuthenticationError:
+                _check_wait(self._blame(address, now))
+                raise
             if len(self._known) >= MAX_KEYS:
                 self._known.clear()
             self._known[hashed] = (now + KEY_S, identity)
         return identity
+
+    def _blame(self, address: str, now: float) -> float:
+        """A wrong key more; the seconds for which no other is looked up."""
+        try:
+            per_minute = self._anonymous_per_minute
+            wait_s = self._limits.meter(f"keys:{address}", per_minute / 60, per_minute).wait_s
+        except StoreDownError:
+            log.warning("requests_not_counted", exc_info=True)
+            return 0.0
+        if wait_s:
+            if len(self._guessing) >= MAX_KEYS:
+                self._guessing.clear()
+            self._guessing[address] = now + wait_s
+        return wait_s
 
     def count(self, caller: Caller) -> Quota | None:
         """One request more; None if nobody can tell."""
@@ -84,3 +107,8 @@ class Callers:
             log.warning("requests_not_counted", exc_info=True)
             return None
         return Quota(caller.per_minute, metered.left, metered.full_s, metered.wait_s)
+
+
+def _check_wait(wait_s: float) -> None:
+    if wait_s > 0:
+        raise TooManyRequestsError("too many wrong keys from this address", retry_after=round(wait_s, 3))

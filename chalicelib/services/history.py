@@ -11,7 +11,7 @@ import structlog
 
 from chalicelib.domain.months import first_kept
 from chalicelib.domain.observations import Observation
-from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
+from chalicelib.domain.topics import PRIVATE_KINDS, is_rehearsal, kind_of
 from chalicelib.errors import DefiStreamError, PoisonError, StoreDownError
 from chalicelib.ports import DataVersions, DeadLetters, HistoryWriter, RawArchive, Recorded, Retries
 from chalicelib.protocol.envelopes import ObservationMessage, decode, decode_record
@@ -20,6 +20,7 @@ from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
 
+TRIAL = "feed:smoke:record"  # the one rehearsal that is recorded: by it a release shows that it can
 LONGEST_WAIT_S = 60  # between two attempts: what was missed meanwhile is the last minute that a query lacks
 
 
@@ -105,7 +106,7 @@ class RecordHistory:
                 continue
             if self._is_expired(seen):
                 report.expired += 1
-            elif kind_of(seen.topic) not in PRIVATE_KINDS:  # a user's own alerts are no market history
+            elif _is_history(seen.topic):
                 items.append(Item(seen, raw, message.id))
         return items
 
@@ -176,6 +177,11 @@ class RecordHistory:
             if message_id not in report.failed:
                 metrics.record("PublishedToRecorded", max(0, now_ms - published_ms))
         log.info("observations_recorded", new=report.new, known=report.known, expired=report.expired)
+
+
+def _is_history(topic: str) -> bool:
+    """A user's own alerts are none of the market, nor is what is published to try a stage out."""
+    return kind_of(topic) not in PRIVATE_KINDS and (topic == TRIAL or not is_rehearsal(topic))
 
 
 def _delay_s(message: Message) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ import structlog
 
 from chalicelib.domain.plans import Plan, digest, kind_of, scopes
 from chalicelib.domain.tables import FieldKind
-from chalicelib.errors import DefiStreamError, QueryTooSlowError, StoreDownError, TooManyQueriesError
+from chalicelib.errors import BadQueryError, DefiStreamError, QueryTooSlowError, StoreDownError, TooManyQueriesError
 from chalicelib.ports.queries import Found, Kept, Queries, Results, Rows
 from chalicelib.protocol.cursor import cursor_after
 from chalicelib.protocol.planning import QueryLimits, plan_of
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 LEASE_SPARE_MS = 7000  # to connect, to send and to encode: for what is not the statement itself
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.1
+# Lambda gives no more than 6 MiB back, in which an answer is a JSON string: quotes and letters beyond ASCII take more.
+ANSWER_BYTES = 6_000_000
 DOWN_S = 1.0  # so long a database that did not answer is not asked again where an old answer will do
 
 
@@ -129,7 +132,10 @@ class AnswerQuery:
             self._down_until = self._monotonic() + DOWN_S
             raise
         metrics.record("QueryDuration", (self._monotonic() - began) * 1000)
-        return Answer(answer_body(plan, rows), made_ms)
+        body = answer_body(plan, rows)
+        if _is_too_large(body):
+            raise BadQueryError("the answer is too large: ask for fewer rows or columns", pointer="/limit")
+        return Answer(body, made_ms)
 
     def _old(self, key: str, error: DefiStreamError) -> Answer:
         """What was answered before, marked so. Raises ``error`` if there is nothing."""
@@ -160,6 +166,11 @@ def answer_body(plan: Plan, rows: Rows) -> str:
         "truncated": rows.more and plan.is_aggregated,
     }
     return msgspec.json.encode(body).decode()
+
+
+def _is_too_large(body: str) -> bool:
+    """A letter takes at most twelve bytes: most answers need not be measured."""
+    return len(body) > ANSWER_BYTES // 12 and len(json.dumps(body)) > ANSWER_BYTES
 
 
 def _named(kinds: Sequence[tuple[str, FieldKind]], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

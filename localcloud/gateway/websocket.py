@@ -134,7 +134,7 @@ class WebSocketApi:
         transport = request.transport
         if transport is None or transport.is_closing():  # gave up while $connect ran
             self._spawn(self._disconnect(client, frames.ABNORMAL, ""))
-            raise ConnectionResetError("the client left during the handshake")
+            return web.Response(status=400)  # to nobody; an error would be told with its traceback
         lines = {"Upgrade": "websocket", "Connection": "Upgrade", **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         transport.write(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n".encode())

@@ -8,7 +8,7 @@ from chalicelib.protocol import rest
 from scripts.apidocs.operations import OPERATIONS, Operation
 from scripts.apidocs.schemas import components, properties, reference
 
-EVERYBODYS = (400, 401, 503)  # a wrong parameter, a wrong key, a store that is down
+EVERYBODYS = (400, 401, 429, 503)  # a wrong parameter, a wrong key, too many of them, a store that is down
 STATUSES = {
     200: "As asked for",
     201: "Issued",
@@ -120,7 +120,6 @@ _TOPIC = {"type": "string", "maxLength": 128, "pattern": "^[a-z]+(:[^:%/]+)+$", 
 
 def _responses(operation: Operation) -> dict[str, Any]:
     statuses = {*operation.answers, *operation.problems, *EVERYBODYS}
-    statuses |= {429} if operation.is_counted else set()
     statuses |= {304} if operation.is_tagged else set()
     return {str(status): _response(operation, status) for status in sorted(statuses)}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -299,6 +301,20 @@ def test_retired_months_are_dropped_after_their_grace(recorded):
     assert recorded.query("SELECT to_regclass('history.observations_2012_05')") == [(None,)]
 
 
+def test_a_month_that_was_attached_again_is_not_dropped(recorded):
+    months = PostgresMonths(session(recorded))
+    months.open([datetime(2013, 5, 7, tzinfo=UTC)])
+    months.retire("observations", datetime(2013, 6, 1, tzinfo=UTC))
+    recorded.query(
+        "ALTER TABLE history.observations ATTACH PARTITION history.observations_2013_05"
+        " FOR VALUES FROM ('2013-05-01 00:00Z') TO ('2013-06-01 00:00Z')"
+    )
+    recorded.query("UPDATE history.retired SET retired_at = retired_at - interval '8 days'")
+    assert "observations_2013_05" not in months.drop_retired(timedelta(days=7))
+    assert months.retire("observations", datetime(2013, 6, 1, tzinfo=UTC)) == ["observations_2013_05"]
+    assert "observations_2013_05" not in months.drop_retired(timedelta(days=7))  # its grace begins anew
+
+
 def test_neither_this_month_nor_the_last_can_be_retired(recorded):
     with pytest.raises(PoisonError, match="never retired"):
         PostgresMonths(session(recorded)).retire("observations", datetime.now(UTC) + timedelta(days=1))
@@ -325,6 +341,31 @@ def test_a_statement_ends_at_its_timeout(recorded):
         connection.execute("SELECT pg_sleep(60)")
     with own.transaction("again") as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("50ms",)
+
+
+def test_the_server_ends_a_session_that_a_frozen_or_lost_function_keeps(recorded):
+    with session(recorded).transaction("settings") as connection:
+        assert connection.execute("SHOW idle_session_timeout").fetchone() == ("1min",)
+
+
+def test_a_server_that_died_is_noticed_while_somebody_waits_for_the_answer(recorded):
+    with (
+        session(recorded).transaction("settings") as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as s,
+    ):
+        unacknowledged_ms = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        silent_s = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) + unacknowledged_ms / 1000
+    assert 0 < unacknowledged_ms <= 5000
+    assert silent_s <= 10  # then, within the API's 20 s, another connection and another attempt
+
+
+def test_a_function_that_starts_takes_no_new_numbers_for_known_topics(recorded):
+    topic = new_topic()
+    for minute in range(5):
+        writer(recorded).record([seen(topic, minute, "1")])
+    writer(recorded).record([seen(other := new_topic(), 0, "1")])
+    ids = dict(recorded.query("SELECT topic, id FROM history.entities"))
+    assert ids[other] == ids[topic] + 1
 
 
 def test_the_tables_are_what_the_migrations_make(recorded):

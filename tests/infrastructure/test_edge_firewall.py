@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.domain.origin import ORIGIN_HEADERS
+from chalicelib.protocol.query import MAX_QUERY_BYTES
 from tests.infrastructure.edge_model import distribution, rules, text, web_acl
 from tests.infrastructure.kinds import Resources, of_type
 
@@ -28,6 +29,16 @@ def test_attacks_and_bad_addresses_are_blocked(resources):
         "AWSManagedRulesKnownBadInputsRuleSet",
     }
     assert all(rule["OverrideAction"] == {"None": {}} for rule in groups.values())
+
+
+def test_the_largest_query_is_let_through_and_a_larger_body_is_not(resources):
+    found = rules(web_acl(resources, "CLOUDFRONT"))
+    overridden = found["common"]["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
+    assert {"Name": "SizeRestrictions_BODY", "ActionToUse": {"Count": {}}} in overridden
+    bound = found["bodies"]["Statement"]["SizeConstraintStatement"]
+    assert (bound["ComparisonOperator"], int(bound["Size"])) == ("GT", MAX_QUERY_BYTES)
+    assert bound["FieldToMatch"] == {"Body": {"OversizeHandling": "MATCH"}}
+    assert "Block" in found["bodies"]["Action"]
 
 
 def test_the_rate_of_an_address_is_limited_by_parameters(deploy):

@@ -3,16 +3,21 @@
 import argparse
 import ast
 import inspect
+import json
 import re
 import runpy
 import shlex
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import defistream
 import pytest
 
+from chalicelib.protocol.paging import time_of
+from chalicelib.protocol.planning import QueryLimits, plan_of
+from chalicelib.protocol.query import decode_query
 from loadtests.__main__ import parser as loadtests_parser
 from localcloud.__main__ import parser as localcloud_parser
 from localcloud.feed.tape import RECORDED, Tape
@@ -21,6 +26,7 @@ from localcloud.terminal import KIND_NAMES, tab_of
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+OPENAPI = json.loads((ROOT / "chalicelib/handlers/rest/openapi.json").read_text())
 TARGETS = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
 PROGRAMS = {".venv/bin/defistream": "defistream"}
 
@@ -31,7 +37,7 @@ def blocks(language):
 
 def commands():
     """Every command line: of the shell blocks, and those named in the text."""
-    listed = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    listed = [line for block in blocks("sh") for line in block.splitlines() if line.strip() and line[0] != "#"]
     named = re.findall(r"`((?:make|\.venv/bin/\S+) [^`]+)`", README)
     return list(dict.fromkeys([*listed, *named]))
 
@@ -65,7 +71,7 @@ def test_what_is_made_has_a_target_and_its_options_are_understood(line):
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules.*:RuntimeWarning")
-@pytest.mark.parametrize("line", [line for line in commands() if not line.startswith("make")])
+@pytest.mark.parametrize("line", [line for line in commands() if not line.startswith(("make", "curl"))])
 def test_a_program_understands_its_command_line(line, only_parsing, monkeypatch):
     program, *words = shlex.split(line, comments=True)
     if program == ".venv/bin/python":
@@ -81,7 +87,32 @@ def test_a_program_understands_its_command_line(line, only_parsing, monkeypatch)
 
 def test_there_are_commands_of_every_sort():
     """The search above finds them."""
-    assert {line.split()[0] for line in commands()} == {"make", ".venv/bin/python", ".venv/bin/defistream"}
+    assert {line.split()[0] for line in commands()} == {"make", "curl", ".venv/bin/python", ".venv/bin/defistream"}
+
+
+def curl(line):
+    """The address and the body that curl would send, if it is told nothing but what is expected."""
+    options = argparse.ArgumentParser(exit_on_error=False)
+    options.add_argument("url")
+    options.add_argument("-H", dest="header", choices=["content-type: application/json"])
+    options.add_argument("-d", dest="body")
+    given = options.parse_args(shlex.split(line, comments=True)[1:])
+    assert bool(given.header) == bool(given.body)
+    return urlsplit(given.url), given.body
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("curl")])
+def test_a_request_is_one_that_the_api_describes(line):
+    url, body = curl(line)
+    assert url.netloc == "127.0.0.1:8080"
+    (path,) = (path for path in OPENAPI["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), url.path))
+    parameters = OPENAPI["paths"][path]["post" if body else "get"].get("parameters", [])
+    known = {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == "query"}
+    for name, value in parse_qsl(url.query, strict_parsing=True) if url.query else []:
+        assert value in known[name].get("enum", [value])
+        assert known[name].get("format") != "date-time" or time_of(value, name)
+    if body:
+        plan_of(decode_query(body.encode()), now=datetime(2026, 11, 23, tzinfo=UTC), limits=QueryLimits())
 
 
 @pytest.mark.parametrize("program", blocks("python"))

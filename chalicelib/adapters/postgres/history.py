@@ -66,13 +66,16 @@ class PostgresHistoryWriter:
 
     def _topic_ids(self, observations: Iterable[Observation]) -> Mapping[str, int]:
         newest = {seen.topic: seen for seen in sorted(observations, key=lambda seen: seen.observed_at)}
-        unknown = [newest[topic] for topic in sorted(newest) if topic not in self._ids]
+        unknown = [topic for topic in sorted(newest) if topic not in self._ids]
         if unknown:
-            topics = [seen.topic for seen in unknown]
             # Apart from the rest: an id that is remembered must not belong to a row that was rolled back.
             with self._session.transaction("topics") as connection:
-                connection.execute(ADD_TOPICS, _described(unknown))
-                found: list[tuple[str, int]] = connection.execute(FIND_TOPICS, (topics,)).fetchall()
+                found = dict(connection.execute(FIND_TOPICS, (unknown,)).fetchall())
+                # Looked for first: whoever tries to add a row takes a number for it, and numbers do not come back.
+                added = [topic for topic in unknown if topic not in found]
+                if added:
+                    connection.execute(ADD_TOPICS, _described([newest[topic] for topic in added]))
+                    found.update(connection.execute(FIND_TOPICS, (added,)).fetchall())
             if len(self._ids) > TOPICS_KEPT:
                 self._ids.clear()
             self._ids.update(found)

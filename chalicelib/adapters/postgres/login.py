@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 # `require` would encrypt to whoever answers, so they travel in the zip: 130 kB, 60 compressed.
 ROOTS = Path(__file__).with_name("rds.pem")
 LIFE_S = 900  # of a token; it is looked at only when a connection is made
+# From a server that died nothing comes back, neither for what is sent to it nor later: after a failover a connection
+# that is lost must be noticed and replaced before the API's 20 s are over.
 BOUNDS = {
     "connect_timeout": 5,
-    "tcp_user_timeout": 15_000,  # ms: a server that died answers nothing, and would be waited for
+    "tcp_user_timeout": 5_000,  # ms
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
 }
 
 

@@ -21,6 +21,8 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 
 # A frozen sandbox keeps its sockets, but what is between does not (a NAT gateway forgets after 350 s).
 IDLE_S = 50.0
+# The server's own bound, a little above: of hundreds of sandboxes that are frozen or gone none keeps one of its places.
+_GONE_MS = 60_000
 
 # Of psycopg's errors those that time cures. A missing table or right is one: its migration is on the way.
 _PASSING = (
@@ -69,7 +71,7 @@ class PostgresSession:
     ) -> None:
         """``settings`` of the server hold from the connection's start, as the timeout does: they cost no round trip."""
         self._where = f"{host}:{port}"
-        given = {"statement_timeout": str(timeout_ms), **settings}
+        given = {"statement_timeout": str(timeout_ms), "idle_session_timeout": str(_GONE_MS), **settings}
         self._arguments: dict[str, Any] = {
             "host": host,
             "port": port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice import Blueprint, Response
 
-from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
+from chalicelib.domain.topics import PRIVATE_KINDS, is_rehearsal, kind_of
 from chalicelib.errors import MalformedError, NotAllowedError, UnknownTopicError
 from chalicelib.handlers.rest.answering import ASKED_AGAIN, Asked, Reply, answered
 from chalicelib.protocol.commands import is_subscribable
@@ -31,5 +31,6 @@ def _topics(asked: Asked) -> Reply:
     if kind_of(query.match) in PRIVATE_KINDS:
         raise NotAllowedError("alerts are private")
     found, following = asked.container.catalogue.topics(query.match, cursor=cursor, limit=PAGE)
-    page = TopicsPage([ListedTopic(*each) for each in found], str(following) if following else None)
+    listed = [ListedTopic(*each) for each in found if not is_rehearsal(each[0]) or is_rehearsal(query.match)]
+    page = TopicsPage(listed, str(following) if following else None)
     return Reply(page, cache=ASKED_AGAIN)

@@ -179,7 +179,7 @@ RETIRE_MONTHS = """
             ORDER BY class.relname
         LOOP
             EXECUTE format('ALTER TABLE history.%I DETACH PARTITION history.%I', parent, child);
-            INSERT INTO history.retired (name) VALUES (child);
+            INSERT INTO history.retired (name) VALUES (child) ON CONFLICT (name) DO UPDATE SET retired_at = now();
             RETURN NEXT child;
         END LOOP;
     END $$
@@ -199,6 +199,9 @@ DROP_RETIRED = """
         PERFORM pg_advisory_xact_lock(1836020340);
         FOR gone IN SELECT name FROM history.retired WHERE retired_at < now() - grace ORDER BY name LOOP
             CONTINUE WHEN to_regclass('history.' || gone) IS NULL;
+            CONTINUE WHEN EXISTS ( -- attached again, and its note forgotten
+                SELECT FROM pg_inherits WHERE inhrelid = to_regclass('history.' || gone)
+            );
             EXECUTE format('DROP TABLE history.%I', gone);
             RETURN NEXT gone;
         END LOOP;

@@ -104,6 +104,46 @@ async def test_what_is_missing_is_a_gap_and_no_line(open_page: Opener, server: F
     await expect(page.locator("#detail-chart")).to_have_attribute("aria-label", re.compile(", 1 gap"))
 
 
+async def test_a_past_that_was_observed_more_rarely_is_a_line_and_no_row_of_gaps(
+    open_page: Opener, server: FakeServer
+) -> None:
+    times = (*range(55, 30, -5), *range(30, 15, -1), *range(5, 0, -1))
+    server.past[ETH] = [(at(minutes), "2900") for minutes in times]
+    page = await open_page(path=LINK)
+    await until(page, "document.getElementById('detail-chart').dataset.state === 'ready'")
+    await until(page, "defiStream.chart.shown.gaps.length === 1")
+    ((begins, _),) = await page.evaluate("defiStream.chart.shown.gaps")
+    assert datetime.fromtimestamp(begins, UTC) == NOW - timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("tab", "ticks", "labels"),
+    [
+        ("price", [45000, 47500, 50000], ["$45.0 K", "$47.5 K", "$50.0 K"]),
+        ("price", [3200, 3400], ["$3,200", "$3,400"]),
+        ("chain", [50e9, 100e9], ["$50 B", "$100 B"]),
+        ("peg", [0.975, 1.0], ["$0.975", "$1.000"]),
+        ("yield", [2.5, 5.0], ["2.5 %", "5.0 %"]),
+    ],
+)
+async def test_marks_of_an_axis_are_labelled_with_what_they_are(
+    open_page: Opener, tab: str, ticks: list[float], labels: list[str]
+) -> None:
+    page = await open_page()
+    told = "async ([tab, ticks]) => (await import('/format.js')).formatTicks(tab, ticks)"
+    assert await page.evaluate(told, [tab, ticks]) == labels
+
+
+async def test_a_history_that_begins_within_the_range_is_said_to(open_page: Opener, server: FakeServer) -> None:
+    server.past[ETH] = [(at(minutes), "2900") for minutes in range(30, 0, -1)]
+    page = await open_page(path=LINK)
+    await expect(page.locator("#chart-readout")).to_contain_text("Nothing was recorded before")
+    server.past[ETH] = [(at(minutes), "2900") for minutes in range(65, 0, -1)]
+    await page.reload()
+    await until(page, "document.getElementById('detail-chart').dataset.points > 50")
+    await expect(page.locator("#chart-readout")).to_have_text(" ")
+
+
 async def test_a_history_that_cannot_be_had_is_said_and_asked_for_again(
     open_page: Opener, server: FakeServer, past: dict[str, float]
 ) -> None:

@@ -64,6 +64,16 @@ def test_topics_are_listed_with_their_newest_values(invoke):
     }
 
 
+def test_topics_of_rehearsals_are_listed_only_to_who_asks_for_them(invoke):
+    for topic in ("feed:age:price", "feed:smoke:topic"):
+        invoke.rig.see(topic, "1")
+    listed = {
+        match: [each["topic"] for each in invoke.rest("GET", "/v1/topics", {"match": match})[2]["topics"]]
+        for match in ("feed:*", "feed:smoke:*")
+    }
+    assert listed == {"feed:*": ["feed:age:price"], "feed:smoke:*": ["feed:smoke:topic"]}
+
+
 def test_a_long_list_goes_on_with_its_cursor(invoke):
     for n in range(700):
         invoke.rig.see(f"price:c{n}", "1")

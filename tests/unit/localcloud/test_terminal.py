@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from localcloud.terminal import Terminal, banner, counted, key_command, tab_of
+from localcloud.terminal import Terminal, banner, counted, key_command, past_command, tab_of
+from scripts.backfill import parser as backfill_parser
 from scripts.keys import parse
 
 TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nredis.Error: it is down'
@@ -114,6 +115,16 @@ def test_the_command_for_a_key_is_complete():
     assert (wanted.command, wanted.table, wanted.endpoint_url) == ("issue", "KeysTable", "http://127.0.0.1:4566")
 
 
+def test_the_command_for_the_past_ends_where_the_recording_begins():
+    words = shlex.split(
+        past_command("postgresql://postgres@127.0.0.1:3/postgres", datetime(2022, 5, 7, 12, tzinfo=UTC))
+    )
+    assert words[1:3] == ["-m", "scripts.backfill"]
+    wanted = backfill_parser().parse_args(words[3:])
+    assert (wanted.since, wanted.until) == (datetime(2021, 5, 7, tzinfo=UTC), datetime(2022, 5, 7, tzinfo=UTC))
+    assert (wanted.from_recorded, wanted.restart) == (True, True)
+
+
 def test_the_banner_says_where_everything_is():
     cloud = SimpleNamespace(
         url="http://127.0.0.1:8080",
@@ -131,4 +142,6 @@ def test_the_banner_says_where_everything_is():
     shown = banner(cloud, tape)
     assert "http://127.0.0.1:8080/#key=ds_key&tab=chain-tvl\n" in shown
     assert "At this date: chain TVL 86; not recorded: yields." in shown
+    assert past_command("postgresql://127.0.0.1:3", cloud.options.begins) in shown
     assert "tab=" not in banner(cloud, None)
+    assert "scripts.backfill" not in banner(cloud, None)

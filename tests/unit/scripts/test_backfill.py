@@ -158,3 +158,18 @@ def test_a_wrong_kind_is_refused_with_those_there_are(capsys):
     with pytest.raises(SystemExit):
         main(["--dry-run", "--kinds", "prices,shares"])
     assert "shares: not among prices, protocols, chains, pegs, yields" in capsys.readouterr().err
+
+
+def test_what_is_no_day_is_refused_with_an_example(capsys):
+    with pytest.raises(SystemExit):
+        main(["--dry-run", "--since", "yesterday"])
+    assert "argument --since: 'yesterday': expected a day like 2021-09-06, in UTC" in capsys.readouterr().err
+
+
+def test_a_run_that_finds_all_of_it_loaded_says_how_a_new_database_is_filled(tmp_path, capsys):
+    state = tmp_path / "state.json"
+    day = datetime(2021, 9, 6, tzinfo=UTC)
+    Progress(state).done("price:dai", day)
+    words = ["--dry-run", "--from-recorded", "--kinds", "prices", "--coins", "dai", "--until", "2021-09-06"]
+    assert main([*words, "--state", str(state)]) == 0
+    assert f"{state} says that all of it was loaded before; for a new database: --restart" in capsys.readouterr().err

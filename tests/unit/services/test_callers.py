@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.errors import AuthenticationError, RevokedError, StoreDownError
+from chalicelib.errors import AuthenticationError, RevokedError, StoreDownError, TooManyRequestsError
 from chalicelib.services.callers import Callers
 from tests.unit.services.socket_rig import API_KEY, TIERS, SocketRig
 
@@ -51,6 +51,33 @@ def test_a_wrong_key_is_refused_every_time(callers):
     for _ in range(2):
         with pytest.raises(AuthenticationError):
             callers.identify(api_key="ds_wrong", address="x")
+
+
+def test_who_guesses_keys_is_soon_refused_without_a_look_up(callers, rig, monkeypatch):
+    for n in range(60):
+        with pytest.raises(AuthenticationError):
+            callers.identify(api_key=f"ds_{n}", address="192.0.2.1")
+    with pytest.raises(TooManyRequestsError) as refused:
+        callers.identify(api_key="ds_60", address="192.0.2.1")
+    assert refused.value.retry_after == pytest.approx(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.keys, "find", lambda _: pytest.fail("looked up"))
+        with pytest.raises(TooManyRequestsError):
+            callers.identify(api_key="ds_61", address="192.0.2.1")
+    assert callers.identify(api_key=API_KEY, address="192.0.2.2").party == "user:ann"
+    assert callers.identify(api_key=API_KEY, address="192.0.2.1").party == "user:ann"  # is known already
+    rig.clock.forward(seconds=2)
+    with pytest.raises(AuthenticationError):
+        callers.identify(api_key="ds_62", address="192.0.2.1")
+
+
+def test_while_redis_is_down_a_wrong_key_is_no_more_than_wrong(callers, rig, monkeypatch):
+    def down(*_):
+        raise StoreDownError("Redis cannot be reached")
+
+    monkeypatch.setattr(rig.limits, "meter", down)
+    with pytest.raises(AuthenticationError):
+        callers.identify(api_key="ds_wrong", address="x")
 
 
 def test_what_is_left_is_counted_down_and_comes_back(callers, rig):

@@ -59,6 +59,13 @@ def test_every_observation_is_recorded_and_archived_as_it_came(rig):
     assert [json.loads(record)["topic"] for record in rig.archive.kept["a"]] == [ETH, DAI]
 
 
+def test_what_is_published_to_try_a_stage_out_is_no_history(rig):
+    names = ("topic", "queue", "poll", "process", "record")
+    report = rig.service.run([rig.message("a", *(rig.seen(f"feed:smoke:{name}", "1") for name in names))])
+    assert (report.failed, report.new) == (set(), 1)
+    assert rig.values("feed:smoke:record") == ["1"]  # by which a release shows that it can record
+
+
 def test_a_message_that_comes_again_changes_nothing(rig):
     message = rig.message("a", rig.seen(ETH, "1"))
     assert [rig.service.run([message]).new for _ in range(2)] == [1, 0]

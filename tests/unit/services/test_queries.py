@@ -234,6 +234,15 @@ def test_what_is_no_query_asks_nobody(rig):
     assert rig.queries.asked == []
 
 
+@pytest.mark.parametrize("name", ["x" * 500, '"' * 250, "é" * 84])
+def test_an_answer_that_lambda_could_not_give_back_is_refused(rig, name):
+    rig.queries.rows = Rows([(name, *ROW[1:])] * 20_000)
+    for _ in range(5):  # and gives its place back
+        with pytest.raises(BadQueryError) as refused:
+            rig.ask()
+    assert refused.value.pointer == "/limit"
+
+
 def test_it_is_counted_how_queries_were_answered(rig, emf):
     from chalicelib.telemetry import metrics
 
