@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from scripts.deployment.stack import Stack
 
 STAGES = ("staging", "production")
 LOAD_END_S = 900.0
+QUIET_S = 30.0  # two minutes of the alarms' clock: what has been measured until then has been evaluated
+QUIET_WITHIN_S = 240.0
 
 
 class CommandError(RuntimeError):
@@ -74,6 +77,10 @@ class Person:
         told: dict[str, Any] = json.loads(self.run("scripts.releases", stage, "--json"))
         return list(told["records"])
 
+    def serving(self, stage: str) -> dict[str, Any]:
+        """The record of the newest deployment that took."""
+        return next(record for record in self.records(stage) if record["outcome"] == "deployed")
+
     def current(self, stage: str) -> str | None:
         told: dict[str, Any] = json.loads(self.run("scripts.releases", stage, "--json"))
         return told["current"]
@@ -100,6 +107,12 @@ class Person:
         said = [event["message"] for page in pages for event in page["events"] if "release_judged" in event["message"]]
         return [problem for line in said for problem in json.loads(line).get("problems", ())]
 
+    def is_quiet(self, stage: str) -> bool:
+        """Whether the alarm that takes releases back is off."""
+        name = f"defi-stream-{stage}-DeploymentAlarm"
+        found = self.client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
+        return [alarm["StateValue"] for alarm in found["CompositeAlarms"]] == ["OK"]
+
     def key(self, stage: str) -> str:
         """An API key with room for a load test."""
         table = self.outputs(stage)["KeysTable"]
@@ -121,18 +134,43 @@ class Person:
                 text=True,
             )
         try:
-            yield LoadTest(process)
+            load = LoadTest(process, Path(said.name))
+            self._wait_for_quiet(stage, load)
+            yield load
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait(30)
 
+    def _wait_for_quiet(self, stage: str, load: LoadTest) -> None:
+        """Until users are served and no alarm is on, as before any release. Raises CommandError if that does not come.
+
+        The first updates meet functions that have yet to start, which an alarm may take for slowness.
+        """
+        until = time.monotonic() + QUIET_WITHIN_S
+        quiet_since: float | None = None
+        while quiet_since is None or time.monotonic() - quiet_since < QUIET_S:
+            if load.is_over() or time.monotonic() > until:
+                raise CommandError(f"{stage} did not become quiet under load: {load.last_words()}")
+            if not (load.is_served() and self.is_quiet(stage)):
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = time.monotonic()
+            time.sleep(1.0)
+
 
 class LoadTest:
-    """A load test that goes on beside us."""
+    """A load test that goes on beside us; ``said`` is its progress."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], said: Path) -> None:
         self._process = process
+        self._said = said
+
+    def is_served(self) -> bool:
+        return "updates/s" in self._said.read_text()
+
+    def last_words(self) -> str:
+        return self._said.read_text()[-500:]
 
     def is_over(self) -> bool:
         return self._process.poll() is not None

@@ -23,7 +23,7 @@ OF_PRODUCTION = (  # which has to have an address of its own
     "CertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/11111111-2222-3333-4444-555555555555",
 )
 LOAD_USERS = 6
-LOAD_SECONDS = 180
+PROMOTION_S, BAD_S = 480, 300  # a load test has to outlast what it goes on beside
 
 HANDLER = Path("chalicelib/handlers/queues.py")
 FAULT_AFTER = 'with invocation("process", **_fields(event)):\n'
@@ -122,13 +122,13 @@ def a_promotion(stages: Stages, version: str) -> None:
     found = refused.result_of("Find it among staging's releases")
     world.claim(PROMOTION, "a version that staging never ran is refused", found == act.FAILURE)
     with person.under_load(
-        "production", stages.keys["production"], folder, users=LOAD_USERS, seconds=LOAD_SECONDS
+        "production", stages.keys["production"], folder, users=LOAD_USERS, seconds=PROMOTION_S
     ) as load:
         run = stages.run("deploy-production.yml", "workflow_dispatch", _dispatch(version))
         during = not load.is_over()
         world.claim(PROMOTION, "the workflow succeeds", run.ok)
         world.claim(PROMOTION, "production runs the version", person.current("production") == version, version)
-        zips = {person.records(stage)[0]["zip"]["sha256"] for stage in STAGES}
+        zips = {person.serving(stage)["zip"]["sha256"] for stage in STAGES}
         world.claim(PROMOTION, "it is the very zip that staging runs", len(zips) == 1, ", ".join(zips))
         world.claim(PROMOTION, "the load went on until it was over", during)
         stages.settled(PROMOTION, load)
@@ -143,16 +143,15 @@ def a_bad_version(stages: Stages) -> None:
     version = str(person.records("staging")[0]["version"])
     world.claim(BAD, "staging takes it", run.result_of(DEPLOY) == act.SUCCESS, version)
     folder = world.out / "load-rollback"
-    with person.under_load(
-        "production", stages.keys["production"], folder, users=LOAD_USERS, seconds=LOAD_SECONDS
-    ) as load:
+    with person.under_load("production", stages.keys["production"], folder, users=LOAD_USERS, seconds=BAD_S) as load:
         run = stages.run("deploy-production.yml", "workflow_dispatch", _dispatch(version))
         during = not load.is_over()
         newest = person.records("production")[0]
         stopped = run.result_of(DEPLOY) == act.FAILURE and newest["version"] == version
-        world.claim(BAD, "production does not", stopped and newest["outcome"] == "rolled-back", newest["reason"])
-        alarm = bool(re.search(r"alarm", newest["reason"], re.IGNORECASE))
-        world.claim(BAD, "it was an alarm that stopped it", alarm)
+        world.claim(BAD, "production does not", stopped and newest["outcome"] == "rolled-back", version)
+        alarms = sorted(set(re.findall(r"alarm (\S+) is in ALARM", newest["reason"])))
+        seen = any("Error" in name for name in alarms)  # and not that this machine was slow
+        world.claim(BAD, "an alarm on its errors stopped it", seen, ", ".join(alarms))
         world.claim(BAD, "the version before serves again", person.current("production") == good, str(good))
         world.claim(BAD, "every alias is where it was", person.aliases("production") == serving)
         world.claim(BAD, "the load went on until it was over", during)
