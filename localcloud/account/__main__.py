@@ -58,7 +58,8 @@ async def serve(arguments: argparse.Namespace) -> int:
     ended = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, ended.set)
-    async with LocalAccount(minute_s=arguments.minute, port=arguments.port) as account:
+    given = {"minute_s": arguments.minute, "patience": arguments.patience, "port": arguments.port}
+    async with LocalAccount(**given) as account:
         told = described(account)
         if arguments.state:
             write_whole(arguments.state, json.dumps(told, indent=2) + "\n")
@@ -99,6 +100,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--minute", type=duration, default=MINUTE_S, metavar="TIME", help="how long one lasts here: 2s; default: 1m"
     )
+    options.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="alarms on time fire at N times their threshold; default: 1",
+    )
     options.add_argument("--port", type=int, default=0, help="of its APIs; default: a free one")
     options.add_argument("--json", action="store_true", help="one JSON object instead of lines for a shell")
     options.add_argument(
@@ -112,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.minute < LEAST_MINUTE_S:
         options.error(f"--minute lasts at least {spoken(LEAST_MINUTE_S)}")
+    if not arguments.patience >= 1.0:
+        options.error("--patience is at least 1")
     try:
         if arguments.source:
             print(exports(json.loads(arguments.source.read_text())["env"]))

@@ -18,6 +18,25 @@ OF_AWS: Mapping[str, frozenset[str]] = {
 }
 
 
+# Lengths of time: how long something takes says as much of this machine as of the release.
+TIMES = frozenset(
+    {
+        "Duration",
+        "PollDuration",
+        "PublishedToRecorded",
+        "PublishedToSent",
+        "PublishedToSequenced",
+        "QueryDuration",
+        "SequencedToSent",
+    }
+)
+
+
+def is_of_time(alarm: Mapping[str, Any]) -> bool:
+    """Whether an alarm, as DescribeAlarms shows it, compares nothing but lengths of time."""
+    return {name for _, name in _metrics(alarm)} <= TIMES
+
+
 def is_measured(alarm: Mapping[str, Any]) -> bool:
     """Whether any metric of an alarm, as DescribeAlarms shows it, may have data here."""
     return any(_has_data(namespace, name) for namespace, name in _metrics(alarm))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+PATIENCE = 25.0  # 200 ms are 5 s: the start of a new version's process, which a busy machine needs seconds for
 START_S = 180.0
 STOP_S = 60.0
 LOOK_S = 0.2
@@ -38,6 +39,7 @@ def running(root: Path, folder: Path, *, minute: str) -> Iterator[Account]:
     """Until the block ends. Raises RuntimeError with its last words if it does not start."""
     state, said = folder / "account.json", folder / "account.log"
     command = [sys.executable, "-m", "localcloud.account", "--state", str(state), "--minute", minute]
+    command += ["--patience", f"{PATIENCE:g}"]
     with said.open("w") as log:
         process = subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:

@@ -79,7 +79,14 @@ def be_account(table: Table, settings: AccountSettings) -> None:
     schedules.install(clock)
     measures = Measures(clock)
     invocations.install(measures.told)
-    watch = Watch(MinistackRecords(), measures, clock, account=get_account_id(), region=get_region())
+    watch = Watch(
+        MinistackRecords(),
+        measures,
+        clock,
+        account=get_account_id(),
+        region=get_region(),
+        patience=settings.patience,
+    )
     codedeploy = service.CodeDeploy(clock=clock, functions=functions.MinistackFunctions(), alarm_state=watch.state)
     resources.register(table, codedeploy)
     SERVICE_PATTERNS[service.NAME] = {"target_prefixes": [service.TARGET]}

@@ -14,11 +14,13 @@ VARIABLE = "LOCALCLOUD_ACCOUNT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSettings:
-    """``servers`` is the path of the Unix socket over which databases are asked for."""
+    """``servers`` is the path of the Unix socket over which databases are asked for; ``patience`` is by what thresholds
+    of alarms on time are multiplied."""
 
     surroundings: Surroundings
     servers: str
     minute_s: float
+    patience: float = 1.0
 
     @property
     def clock(self) -> Clock:
@@ -26,7 +28,8 @@ class AccountSettings:
 
     def environment(self) -> dict[str, str]:
         here = self.surroundings
-        told = {"aws_url": here.aws_url, "feed_url": here.feed_url, "servers": self.servers, "minute_s": self.minute_s}
+        told = {"aws_url": here.aws_url, "feed_url": here.feed_url, "servers": self.servers}
+        told |= {"minute_s": self.minute_s, "patience": self.patience}
         return {VARIABLE: json.dumps(told)}
 
 
@@ -39,4 +42,5 @@ def from_environment() -> AccountSettings | None:
         surroundings=Surroundings(aws_url=told["aws_url"], feed_url=told["feed_url"]),
         servers=str(told["servers"]),
         minute_s=float(told["minute_s"]),
+        patience=float(told["patience"]),
     )

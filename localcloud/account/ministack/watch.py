@@ -10,10 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from localcloud.account.clock import Clock
+from localcloud.account.measured import is_of_time
 from localcloud.account.ministack.alarms import COMPOSITE, METRIC, definition
 from localcloud.account.ministack.measures import Depth, Measures
 from localcloud.cloudwatch import notification
@@ -56,10 +58,11 @@ class Watch:
         *,
         account: str,
         region: str,
+        patience: float = 1.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._records, self._measures, self._clock, self._now = records, measures, clock, now
-        self._account, self._region = account, region
+        self._account, self._region, self._patience = account, region, patience
         self._evaluator = Evaluator([], measures.store)
         self._known: dict[str, tuple[str, Record]] = {}
         self._refused: dict[str, str] = {}
@@ -111,7 +114,7 @@ class Watch:
         alarms: dict[str, Alarm] = {}
         for name, (kind, properties) in known.items():
             try:
-                alarm = read_alarm(kind, name, properties)
+                alarm = self._patient(read_alarm(kind, name, properties))
                 if not isinstance(alarm, CompositeAlarm):
                     Evaluator([alarm], self._measures.store)  # what does not fit together is refused by name
                 alarms[name] = alarm
@@ -121,6 +124,12 @@ class Watch:
             for name in orphans:
                 self._refuse(name, f"it watches {', '.join(sorted(_watched(alarms.pop(name)) - alarms.keys()))}")
         return list(alarms.values())
+
+    def _patient(self, alarm: Alarm) -> Alarm:
+        """Evaluated with more time than the record says, which stays as the template has it."""
+        if isinstance(alarm, CompositeAlarm) or not is_of_time(alarm.properties):
+            return alarm
+        return replace(alarm, threshold=alarm.threshold * self._patience)
 
     def _refuse(self, name: str, why: str) -> None:
         _log.warning("%s is not evaluated: %s", name, why)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from chalicelib.telemetry.catalogue import METRICS
 from localcloud.account.clock import Clock
-from localcloud.account.measured import is_measured
+from localcloud.account.measured import TIMES, is_measured
 from localcloud.account.ministack.alarms import definition, metric_record
 from localcloud.account.ministack.invocations import Invocation
 from localcloud.account.ministack.measures import Depth, Measures
@@ -74,9 +77,9 @@ def invocation(**given: Any) -> Invocation:
     return Invocation(**{"ended": BEGAN, "throttled": False, "lines": (), **usual, **given})
 
 
-def evaluated(records: FakeRecords, *told: Invocation, minutes: int = 1) -> Watch:
+def evaluated(records: FakeRecords, *told: Invocation, minutes: int = 1, patience: float = 1.0) -> Watch:
     measures = Measures(CLOCK)
-    watch = Watch(records, measures, CLOCK, account="000000000000", region="us-east-1")
+    watch = Watch(records, measures, CLOCK, account="000000000000", region="us-east-1", patience=patience)
     for each in told:
         measures.told(each)
     watch.evaluate(BEGAN + timedelta(minutes=minutes))
@@ -174,6 +177,19 @@ def test_an_alarm_on_metric_math_is_kept_whole() -> None:
 def test_a_percentile_is_not_read_as_an_average_too() -> None:
     found = definition({"Statistic": "Average", "ExtendedStatistic": "p95", "Unit": None, "StateValue": "OK"})
     assert found == {"ExtendedStatistic": "p95"}
+
+
+@pytest.mark.parametrize(("patience", "state"), [(1.0, "ALARM"), (10.0, "OK")])
+def test_patience_is_with_lengths_of_time_alone(patience: float, state: str) -> None:
+    slow = {**alarm("slow", "Duration", FunctionName="f"), "Threshold": 2.0}
+    records = FakeRecords(slow, {**alarm("wrong", "Errors", FunctionName="f"), "Threshold": 0.5})
+    watch = evaluated(records, invocation(duration_ms=5.0), patience=patience)
+    assert (watch.state("slow"), watch.state("wrong")) == (state, "ALARM")
+    assert slow["Threshold"] == 2.0
+
+
+def test_times_are_those_that_are_counted_in_milliseconds() -> None:
+    assert {"Duration"} | {metric.name for metric in METRICS if metric.unit == "Milliseconds"} == TIMES
 
 
 def test_an_alarm_on_what_nothing_here_measures_is_known_as_such() -> None:
