@@ -33,7 +33,7 @@ from scripts.workflows.repository import Repository
 from scripts.workflows.world import World
 
 PARTS = ("test", "scan", "stories")
-MINUTE = "15s"  # less, and the start of one process is more than 5 % of a minute's updates: a latency alarm
+MINUTE = "5s"
 
 
 def parser() -> argparse.ArgumentParser:

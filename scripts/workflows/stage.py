@@ -18,7 +18,7 @@ from scripts.deployment.stack import Stack
 
 STAGES = ("staging", "production")
 LOAD_END_S = 900.0
-QUIET_S = 30.0  # two minutes of the alarms' clock: what has been measured until then has been evaluated
+QUIET_S = 10.0  # two minutes of the alarms' clock: what has been measured until then has been evaluated
 QUIET_WITHIN_S = 240.0
 
 

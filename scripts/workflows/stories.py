@@ -23,7 +23,7 @@ OF_PRODUCTION = (  # which has to have an address of its own
     "CertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/11111111-2222-3333-4444-555555555555",
 )
 LOAD_USERS = 6
-PROMOTION_S, BAD_S = 480, 300  # a load test has to outlast what it goes on beside
+PROMOTION_S, BAD_S = 240, 200  # a load test has to outlast what it goes on beside
 
 HANDLER = Path("chalicelib/handlers/queues.py")
 FAULT_AFTER = 'with invocation("process", **_fields(event)):\n'
