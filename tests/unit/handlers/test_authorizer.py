@@ -1,9 +1,12 @@
 """The REQUEST authorizer: a policy, a 401 or a 403."""
 
+import contextlib
+
 import pytest
 import structlog
 
 from chalicelib.errors import StoreDownError
+from localcloud.cloudwatch.emf import read_emf
 from tests.unit.handlers.rig import event
 from tests.unit.services.socket_rig import API_KEY
 
@@ -85,3 +88,13 @@ def test_the_edges_headers_are_read_each_under_its_own_name(invoke, monkeypatch)
         handshake["headers"] |= sent
         told.append(effect(invoke("authorize", handshake)))
     assert told == ["Allow", "Allow", "Deny", "Deny"]
+
+
+@pytest.mark.parametrize(("key", "unauthorized"), [(API_KEY, 0), ("ds_wrong", 1)])
+def test_every_handshake_says_in_a_number_whether_it_was_unauthorized(invoke, capsys, key, unauthorized):
+    """Alarms subtract it from Lambda's errors; CloudWatch drops a line with a truth in it."""
+    with contextlib.suppress(Exception):
+        invoke("authorize", event("authorizer_request", headers={"x-api-key": key}))
+    lines = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    found = {datum.name: list(datum.values) for line in lines for datum in read_emf(line)}
+    assert found["HandshakesUnauthorized"] == [unauthorized]
