@@ -146,19 +146,22 @@ def aggregate(item: Query, rows: Sequence[Row], time: str) -> Any:
             case "stddev":
                 return statistics.stdev(map(Decimal, values)) if len(values) > 1 else None
             case "percentile":
-                return percentile(sorted(map(Decimal, values)), Decimal(repr(item["p"])))
+                return percentile(sorted(map(float, values)), float(item["p"]))
             case "first" | "last" as fn:
                 pairs = [(row[time], row[item["field"]]) for row in known]
                 return (min if fn == "first" else max)(pairs)[1]
     raise AssertionError(item)
 
 
-def percentile(values: Sequence[Decimal], p: Decimal) -> Decimal:
-    """Between the two neighbours of the place p (n - 1), in proportion."""
+def percentile(values: Sequence[float], p: float) -> Decimal:
+    """Between the two neighbours of the place p (n - 1), in proportion; in double precision, as percentile_cont is.
+
+    Exact decimals would differ where the neighbours are far apart: the proportion itself is rounded.
+    """
     place = p * (len(values) - 1)
     low = math.floor(place)
     high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (place - low)
+    return Decimal(values[low] + (values[high] - values[low]) * (place - low))
 
 
 # --- order ------------------------------------------------------------------------------------------
