@@ -40,7 +40,7 @@ def authorize(event: dict[str, Any], service: AuthorizeConnection) -> dict[str, 
             metrics.count("ConnectionsRefused")
             return _policy("nobody", "Deny", event["methodArn"], {})
         finally:
-            metrics.record("HandshakesUnauthorized", int(unauthorized))  # always: alarms subtract it from Lambda's errors
+            metrics.record("HandshakesUnauthorized", int(unauthorized))  # alarms subtract it from Lambda's errors
     if unauthorized:
         raise Exception("Unauthorized")  # out here: to refuse is not to fail, and is not logged as that
     found = {"user": identity.user, "tier": identity.tier, "session_ms": str(identity.session_ms)}
