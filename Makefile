@@ -57,4 +57,4 @@ loadtest: setup ## load, then the latency alarms' verdict; USERS=500 DURATION=60
 	@$(VENV)/python -m loadtests --users $(or $(USERS),100) --duration $(or $(DURATION),60s) --shape $(or $(SHAPE),steady) $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis

@@ -251,8 +251,12 @@ def asked(kind: type[T], parameters: Mapping[str, Sequence[str]]) -> T:
     for name, values in parameters.items():
         if len(values) != 1:
             raise WrongTypeError(f"the parameter {name!r:.40} is there {len(values)} times")
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    if unknown := [name for name in parameters if name not in known]:
+        there = f"there are {', '.join(known)}" if known else "there are none here"
+        raise WrongTypeError(f"there is no parameter {unknown[0]!r:.40}: {there}")
     try:
         return msgspec.convert({name: values[0] for name, values in parameters.items()}, kind)
     except msgspec.ValidationError as error:
-        told = str(error).replace("Object contains unknown field", "there is no parameter").replace("`", "'")
-        raise WrongTypeError(told.replace("Object missing required field", "missing is the parameter")) from error
+        told = str(error).replace("Object missing required field", "missing is the parameter").replace("`", "'")
+        raise WrongTypeError(told) from error

@@ -140,6 +140,17 @@ def test_a_wrong_parameter_is_named(invoke, path, query, named):
     assert named in body["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/topics", "there is no parameter 'limit': there are match, cursor"),
+        ("/v1/health", "there is no parameter 'limit': there are none here"),
+    ],
+)
+def test_who_asks_with_an_unknown_parameter_is_told_which_there_are(invoke, path, told):
+    assert invoke.rest("GET", path, {"limit": "2"})[2]["detail"] == told
+
+
 def test_a_body_of_another_type_makes_no_difference_to_who_needs_none(invoke):
     assert invoke.rest("POST", "/v1/tokens", body="<x/>", **{"Content-Type": "text/xml"})[0] == 201
 
