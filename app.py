@@ -79,6 +79,16 @@ def record(event: Any) -> dict[str, Any]:
     return queues.record(event, container().record_history)
 
 
+@app.on_sqs_message(queue="alerts", batch_size=10)
+def evaluate(event: Any) -> dict[str, Any]:
+    return queues.evaluate(event, container().evaluate)
+
+
+@app.on_sqs_message(queue="notifications", batch_size=10)
+def notify(event: Any) -> dict[str, Any]:
+    return queues.notify(event, container().notify)
+
+
 @app.lambda_function()
 def rotate(event: dict[str, Any], context: Any) -> None:
     rotation.rotate(event, context, container().rotate_secret)
