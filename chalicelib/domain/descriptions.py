@@ -37,8 +37,9 @@ def _compared(leaf: Compared) -> str:
     if leaf.of == "value":
         return f"value {_SIGNS[leaf.is_]} {plain(leaf.value)}"
     unit = " %" if leaf.of == "change_pct" else ""
-    return f"change over {_window(leaf.over_s)} {_SIGNS[leaf.is_]} {plain(leaf.value)}{unit}"
+    return f"change over {window(leaf.over_s)} {_SIGNS[leaf.is_]} {plain(leaf.value)}{unit}"
 
 
-def _window(over_s: int) -> str:
-    return "24h" if over_s == 86_400 else duration(over_s)  # as it is written in rules
+def window(over_s: int) -> str:
+    """A window of a change by the name that it has in rules."""
+    return "24h" if over_s == 86_400 else duration(over_s)

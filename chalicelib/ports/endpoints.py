@@ -1,4 +1,4 @@
-"""Webhooks and e-mail addresses of users: where they are kept, how they are reached, and what became of each attempt."""
+"""Webhooks and e-mail addresses of users: where they are kept, how they are reached, what became of each attempt."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from chalicelib.errors import PoisonError
-from chalicelib.protocol.envelopes import VERSION
+from chalicelib.domain.alerts import Alert
+from chalicelib.domain.observations import plain
 
 
 class AlertBody(msgspec.Struct, omit_defaults=True):
@@ -28,6 +28,20 @@ class AlertBody(msgspec.Struct, omit_defaults=True):
     at: str
 
 
+def body_of(alert: Alert) -> AlertBody:
+    return AlertBody(
+        id=alert.id,
+        rule=alert.rule,
+        name=alert.name,
+        state=alert.state,
+        topic=alert.topic,
+        value=None if alert.value is None else plain(alert.value),
+        condition=alert.condition,
+        fired_at=rfc3339(alert.fired_at),
+        at=rfc3339(alert.at),
+    )
+
+
 class TimerMessage(msgspec.Struct, tag="timer"):
     """On ``alerts``: a rule's state of this version is due."""
 
@@ -38,13 +52,27 @@ class TimerMessage(msgspec.Struct, tag="timer"):
     v: int = 1
 
 
-class RecheckMessage(msgspec.Struct, tag="recheck"):
-    """On ``alerts``: look at these rules by the newest figures: they were made, changed, or too many for one move."""
+class MoveRecord(msgspec.Struct, array_like=True):
+    """A figure before and at an observation, as decimal strings; None: not known. ``over_s`` is its window."""
+
+    over_s: int
+    of: Literal["value", "change_pct", "change_abs"]
+    before: str | None
+    now: str | None
+
+
+class RecheckMessage(msgspec.Struct, tag="recheck", omit_defaults=True):
+    """On ``alerts``: look at these rules.
+
+    By the newest figures, as of ``at`` or now: they were made or changed, or a topic is stale. With ``moves`` first by
+    these figures of ``topic``, which was observed ``at``: one move had touched too many rules for one message.
+    """
 
     rules: list[str]
     cause: str
     topic: str = ""
     at: datetime | None = None
+    moves: list[MoveRecord] = []
     v: int = 1
 
 
@@ -74,29 +102,3 @@ class VerifyMessage(msgspec.Struct, tag="verify"):
     user: str
     endpoint: str
     v: int = 1
-
-
-class NoticeMessage(msgspec.Struct, tag="notice"):
-    """On ``notifications``: tell a user, at this e-mail address of theirs, that a webhook was disabled."""
-
-    id: str
-    user: str
-    endpoint: str
-    url: str
-    reason: str
-    v: int = 1
-
-
-Notification = NotificationMessage | VerifyMessage | NoticeMessage
-_notifications = msgspec.json.Decoder(Notification)
-
-
-def decode_notification(body: str | bytes) -> Notification:
-    """A message of the queue ``notifications``. Raises PoisonError."""
-    try:
-        message: Notification = _notifications.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise PoisonError(f"not a notification: {error}") from error
-    if message.v != VERSION:
-        raise PoisonError(f"version {message.v} of a notification is not {VERSION}")
-    return message

@@ -19,6 +19,7 @@ Unit = Literal["Count", "Milliseconds", "Seconds", "Bytes", "Count/Second"]
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "Kind": ("price", "tvl", "peg", "yield", "feed", "alerts"),
     "Feed": ("prices", "protocols", "chains", "stablecoins", "yields"),
+    "Channel": ("webhook", "email"),
     "Store": ("redis", "dynamodb", "secrets", "sqs", "sns", "s3", "postgres"),
 }
 
@@ -77,6 +78,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("business", "UpdatesDelivered", "Count", "Updates in the frames that the gateway took."),
     Metric("business", "FramesDelivered", "Count", "Frames that the gateway took for a connection; it bills these."),
     Metric("business", "CommandsHandled", "Count", "Text frames of clients that were answered, refusals included."),
+    Metric(
+        "business",
+        "NotificationsSent",
+        "Count",
+        "Alerts that a webhook answered with 2xx, or that the e-mail service took.",
+        dimensions=("Channel",),
+    ),
     # --- performance ---
     Metric(
         "performance",
@@ -157,6 +165,19 @@ METRICS: tuple[Metric, ...] = (
         "Count",
         "Calls of a store that failed after the client's own retries.",
         dimensions=("Store",),
+    ),
+    Metric(
+        "errors",
+        "NotificationsFailed",
+        "Count",
+        "Tries to tell an alert that did not arrive; most are tried again.",
+        dimensions=("Channel",),
+    ),
+    Metric(
+        "errors",
+        "EndpointsDisabled",
+        "Count",
+        "Webhooks that failed for five days, or answered 410, and are left alone.",
     ),
     Metric("errors", "QueriesStale", "Count", "Queries answered as of before, since the database could not be asked."),
     Metric("errors", "QueriesTooSlow", "Count", "Queries that the database ended at the statement timeout."),

@@ -1,7 +1,7 @@
 """Which addresses of the Internet a webhook may be sent to: those of the public, and none that lead back to us.
 
-Own lists and not ``ipaddress``'s ``is_global``, which differs between patch releases and takes NAT64 for global. Sources:
-IANA's special-purpose registries (RFC 6890) and RFC 4291, 6052, 8215, 3056, 4380, 9637.
+Own lists and not ``ipaddress``'s ``is_global``, which differs between patch releases and takes NAT64 for global.
+Sources: IANA's special-purpose registries (RFC 6890) and RFC 4291, 6052, 8215, 3056, 4380, 9637.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ class Deadline:
         self._monotonic = monotonic
         self._end = monotonic() + seconds
 
+    def shorten(self, seconds: float) -> None:
+        self._end = min(self._end, self._monotonic() + seconds)
+
     def left(self) -> float:
         """Seconds, above zero. Raises TimeoutError once it has passed."""
         left = self._end - self._monotonic()
@@ -31,8 +34,8 @@ class Deadline:
 class PinnedConnection(HTTPConnection):
     """To this address, whatever the name resolves to by now; the name is for the Host header and TLS.
 
-    A socket's timeout is for one call: a receiver that sends a byte a second would hold it for ever. Here each call gets
-    what is left of the whole.
+    A socket's timeout is for one call: a receiver that sends a byte a second would hold it for ever. Here each call
+    gets what is left of the whole.
     """
 
     def __init__(self, host: str, port: int, address: str, *, tls: ssl.SSLContext | None, deadline: Deadline) -> None:
@@ -40,9 +43,10 @@ class PinnedConnection(HTTPConnection):
         # http.client leaves the port out of Host only if it is the class's own.
         self.default_port = PORTS["https"] if tls else PORTS["http"]
         self._address, self._tls, self._deadline = address, tls, deadline
+        self._open: socket.socket | None = None
 
-    def connect(self) -> None:
-        plain = socket.create_connection((self._address, self.port), timeout=self._deadline.left())
+    def connect(self, *, within_s: float | None = None) -> None:
+        plain = socket.create_connection((self._address, self.port), timeout=within_s or self._deadline.left())
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(self._deadline.left())
@@ -50,7 +54,18 @@ class PinnedConnection(HTTPConnection):
         except BaseException:
             plain.close()
             raise
+        self._open = found
         self.sock = _TimedSocket(found, self._deadline)
+
+    def shorten(self, seconds: float) -> None:
+        """What is read from here on has so long, in all."""
+        self._deadline.shorten(seconds)
+
+    def hang_up(self) -> None:
+        """Close the socket; http.client's own ``close`` leaves it to whoever reads the body still."""
+        self.close()
+        if self._open is not None:
+            self._open.close()
 
 
 class _TimedSocket:
@@ -67,7 +82,7 @@ class _TimedSocket:
         return io.BufferedReader(_TimedReader(self._sock, self._deadline))
 
     def close(self) -> None:
-        self._sock.close()
+        """http.client does so before it reads a body that ends with the connection: see ``hang_up``."""
 
 
 class _TimedReader(io.RawIOBase):
