@@ -15,7 +15,7 @@ from chalicelib.domain.alerts import Alert
 from chalicelib.domain.observations import Observation
 from chalicelib.errors import StoreDownError
 from chalicelib.protocol.envelopes import encode_observations
-from chalicelib.protocol.signals import body_of
+from chalicelib.protocol.evaluation import body_of
 
 
 class QueueAlertStream:

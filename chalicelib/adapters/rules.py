@@ -33,9 +33,7 @@ class DynamoRuleStore:
 
     def replace(self, rule: Rule) -> bool:
         try:
-            self._table.put(
-                _item(rule), condition="version = :before", values={":before": _number(rule.version - 1)}
-            )
+            self._table.put(_item(rule), condition="version = :before", values={":before": _number(rule.version - 1)})
         except ConditionFailedError:
             return False
         return True

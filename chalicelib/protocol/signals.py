@@ -10,9 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from chalicelib.domain.alerts import Alert
-from chalicelib.domain.observations import plain
-
 
 class AlertBody(msgspec.Struct, omit_defaults=True):
     """An alert as every channel tells it: the socket in an update's ``alert``, a webhook in its ``data``."""
@@ -26,20 +23,6 @@ class AlertBody(msgspec.Struct, omit_defaults=True):
     condition: str
     fired_at: str
     at: str
-
-
-def body_of(alert: Alert) -> AlertBody:
-    return AlertBody(
-        id=alert.id,
-        rule=alert.rule,
-        name=alert.name,
-        state=alert.state,
-        topic=alert.topic,
-        value=None if alert.value is None else plain(alert.value),
-        condition=alert.condition,
-        fired_at=rfc3339(alert.fired_at),
-        at=rfc3339(alert.at),
-    )
 
 
 class TimerMessage(msgspec.Struct, tag="timer"):

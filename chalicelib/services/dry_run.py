@@ -43,12 +43,13 @@ class DryRun:
         *,
         reader: HistoryReader,
         now: Callable[[], datetime],
+        months: int,
         fine_months: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``fine_months``: how many months single observations and the finest candles are kept; 0: for ever."""
+        """For how many months single observations, and candles of less than an hour, are kept; 0: for ever."""
         self._reader, self._now, self._monotonic = reader, now, monotonic
-        self._fine_months = fine_months
+        self._months, self._fine_months = months, fine_months
 
     def run(self, body: bytes, *, user: str) -> DryRunAnswer:
         """Raises TooLargeError, NotJsonError, BadRuleError (with a pointer) and StoreDownError."""
@@ -64,7 +65,7 @@ class DryRun:
     def _past(self, rule: Rule, first: datetime, end: datetime) -> tuple[list[list[Seen]], Interval | None]:
         """Each topic's observations, and of which candles they were made (None: they are what was observed)."""
         topics = topics_of(rule)
-        if self._is_kept(first):
+        if self._is_kept(first, self._months):
             raw = self._observations(topics, first, end)
             if raw is not None:
                 return raw, None
@@ -95,7 +96,7 @@ class DryRun:
         fits = [
             minutes
             for minutes in INTERVALS
-            if (end - first) / timedelta(minutes=minutes) < candles and (minutes >= FINE_FROM or self._is_kept(first))
+            if (end - first) / timedelta(minutes=minutes) < candles and (minutes >= FINE_FROM or self._is_kept(first, self._fine_months))
         ]
         chosen = fits[0] if fits else INTERVALS[-1]
         if any(leaf.over_s < 120 * chosen for leaf in stale_leaves(rule.when)):
@@ -106,8 +107,8 @@ class DryRun:
             )
         return chosen
 
-    def _is_kept(self, first: datetime) -> bool:
-        return not self._fine_months or first >= first_kept(self._now(), self._fine_months)
+    def _is_kept(self, first: datetime, months: int) -> bool:
+        return not months or first >= first_kept(self._now(), months)
 
     def _replay(
         self, rule: Rule, past: list[list[Seen]], interval: Interval | None, start: datetime, end: datetime
@@ -156,8 +157,8 @@ def _floor(at: datetime, minutes: int) -> datetime:
 
 
 def _of_candle(candle: Candle, minutes: int, topic: str) -> list[Seen]:
-    """A candle does not say whether its lowest or its highest came first: the one that is on the way from its opening
-    to its closing value is taken to be the later."""
+    """A candle does not say whether its lowest or its highest came first: one that rises is taken to have fallen
+    before, one that falls to have risen."""
     rises = candle.close >= candle.open
     values = (candle.open, *((candle.low, candle.high) if rises else (candle.high, candle.low)), candle.close)
     quarter = timedelta(minutes=minutes) / POINTS_OF_CANDLE

@@ -35,8 +35,8 @@ class Watched:
 
 class ManageRules:
     """Guarantees: nobody reads or touches another's rule; one that was answered is evaluated from then on, and judged
-    by the newest figures at once; of two changes of one version one is refused; of one seed there is
-    one rule, however often it is made.
+    by the newest figures at once; of two changes of one version one is refused; of one seed there is one rule, however
+    often it is made.
 
     The store is written before the index: whatever is lost between the two, the index is mended from the store.
     """
