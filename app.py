@@ -11,11 +11,22 @@ from chalice import Chalice, Cron, Rate
 
 from chalicelib.container import container, custom_resources, deployments
 from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, verification, websocket
-from chalicelib.handlers.rest import documents, health, history, query, snapshot, tokens, topics
+from chalicelib.handlers.rest import (
+    alerts,
+    documents,
+    endpoints,
+    health,
+    history,
+    links,
+    query,
+    snapshot,
+    tokens,
+    topics,
+)
 
 app = Chalice(app_name="defi-stream")
 app.experimental_feature_flags.update(["WEBSOCKETS"])  # without it `chalice package` refuses the $connect handler
-for part in (health, tokens, topics, snapshot, history, query, documents):
+for part in (health, tokens, topics, snapshot, history, query, alerts, endpoints, links, documents):
     app.register_blueprint(part.routes, url_prefix="/v1")
 
 
@@ -46,7 +57,8 @@ def poll(event: Any) -> dict[str, Any]:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: Any) -> dict[str, Any]:
-    return schedules.sweep(event, container().conflation, container().sessions)
+    here = container()
+    return schedules.sweep(event, here.conflation, here.sessions, here.keep_index, here.timers)
 
 
 @app.schedule(Cron(20, 2, "*", "*", "?", "*"))  # after the backup has begun, at the quietest hour

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def conditions(*, changes=True, stale=True):
     leaf = _compared(changes)
     if stale:
         leaf |= st.builds(Stale, st.sampled_from(TOPICS), st.sampled_from([120, 300, 420]))
-    parts = st.recursive(
+    parts = leaf | st.recursive(  # single ones are what people write
         leaf,
         lambda inner: (
             st.builds(Not, inner)
@@ -70,15 +71,21 @@ def rules(draw, *, id="ru_1", user="u", changes=True, stale=True, expiring=True)
     )
 
 
-def paths(*, max_size=40):
-    """[(at, topic, value)] in order of time, a topic at most once at a moment; some from before START."""
-    steps = st.tuples(st.sampled_from([1, 5, 30, 60, 60, 120, 300]), st.sampled_from(TOPICS), halves)
-    return st.lists(steps, min_size=1, max_size=max_size).map(_path)
+def paths(*, size=60):
+    """[(at, topic, value)] in order of time, a topic at most once at a moment; some from before START.
+
+    Made of a number, not drawn one by one: many long ones are what finds mistakes here.
+    """
+    return st.integers(0, 2**32).map(lambda seed: path_of(seed, size))
 
 
-def _path(steps):
-    at, path = START - timedelta(minutes=20), []
-    for seconds, topic, value in steps:
-        at += timedelta(seconds=seconds)
-        path.append((at, topic, value))
+def path_of(seed, size):
+    chance = Random(seed)
+    at, path, last = START - timedelta(minutes=10), [], {}
+    for _ in range(size):
+        at += timedelta(seconds=chance.choice([1, 5, 30, 60, 60, 120, 300]))
+        topic = chance.choice(TOPICS)
+        step = Decimal(chance.randint(-4, 4)) / 2
+        last[topic] = min(max(last.get(topic, Decimal(2)) + step, Decimal(-3)), Decimal(6))
+        path.append((at, topic, last[topic]))
     return path

@@ -22,7 +22,11 @@ CONFLICT_TRIES = 5  # of a transaction that met another
 
 
 class ConditionFailedError(Exception):
-    """A write's condition did not hold: nothing was written."""
+    """A write's condition did not hold: nothing was written. ``place`` says whose, in a transaction, from 0."""
+
+    def __init__(self, place: int = 0) -> None:
+        super().__init__(place)
+        self.place = place
 
 
 class Table:
@@ -98,7 +102,7 @@ class Table:
             )["Items"]
 
     def together(self, *writes: Mapping[str, Any]) -> None:
-        """All or none of them, each without its table's name. Raises ConditionFailedError."""
+        """All or none of them, each without its table's name. Raises ConditionFailedError for the first that may not be."""
         named: list[Any] = [
             {kind: {"TableName": self.name, **what} for kind, what in write.items()} for write in writes
         ]
@@ -135,7 +139,7 @@ def _cancelled(error: ClientError) -> Exception:
     response: Mapping[str, Any] = error.response
     codes = [reason.get("Code") for reason in response.get("CancellationReasons", ())]
     if "ConditionalCheckFailed" in codes:
-        return ConditionFailedError()
+        return ConditionFailedError(codes.index("ConditionalCheckFailed"))
     if "TransactionConflict" in codes:
         return _ConflictError()
     return StoreDownError(f"a transaction was cancelled: {codes}")

@@ -17,6 +17,7 @@ from chalicelib.telemetry import invocation, metrics, tracing
 if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
+    from chalicelib.services.evaluate import EvaluateRules
     from chalicelib.services.history import RecordHistory
     from chalicelib.services.notify import Notify
     from chalicelib.services.process import ProcessObservations
@@ -35,6 +36,11 @@ def process(event: Any, service: ProcessObservations) -> dict[str, Any]:
 
 def record(event: Any, service: RecordHistory) -> dict[str, Any]:
     with invocation("record", **_fields(event)):
+        return _failures(service.run(_messages(event)).failed)
+
+
+def evaluate(event: Any, service: EvaluateRules) -> dict[str, Any]:
+    with invocation("evaluate", **_fields(event)):
         return _failures(service.run(_messages(event)).failed)
 
 

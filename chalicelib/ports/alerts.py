@@ -89,11 +89,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """An observation, what it moved, and the ids of the rules whose outcome that may have changed, each once."""
+    """An observation, what it moved, and the rules whose outcome that may have changed: their ids and users."""
 
     observation: Observation
     moves: Mapping[FigureKey, Move]
-    rules: Sequence[str]
+    rules: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,12 @@ class RuleIndex(Protocol):
     def rebuilt(self, upto: str | None) -> None:
         """Up to this page of the store; None: all."""
         ...
+
+    def place(self, walk: str) -> str:
+        """Where a walk through the rules goes on; "": at the beginning."""
+        ...
+
+    def go_on(self, walk: str, place: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from chalicelib.errors import BadEndpointError, BadRuleError
 from chalicelib.ports.endpoints import Attempt, Endpoint
 from chalicelib.protocol.alerts import RuleAnswer
 from chalicelib.protocol.bodies import decode_body
+from chalicelib.protocol.evaluation import body_of
 from chalicelib.protocol.pushes import rfc3339
 from chalicelib.protocol.rest import PageCursor, Time
-from chalicelib.protocol.signals import AlertBody, body_of
+from chalicelib.protocol.signals import AlertBody
 
 MAX_BYTES = 4096  # of a body that is not a rule
 

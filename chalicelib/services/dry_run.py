@@ -93,10 +93,11 @@ class DryRun:
     def _interval(self, rule: Rule, topics: int, first: datetime, end: datetime) -> Interval:
         """The finest for whose candles there is room. Raises BadRuleError if nobody could tell by it what is stale."""
         candles = MAX_OBSERVATIONS // POINTS_OF_CANDLE // topics
+        are_fine_kept = self._is_kept(first, self._fine_months)
         fits = [
             minutes
             for minutes in INTERVALS
-            if (end - first) / timedelta(minutes=minutes) < candles and (minutes >= FINE_FROM or self._is_kept(first, self._fine_months))
+            if (minutes >= FINE_FROM or are_fine_kept) and (end - first) / timedelta(minutes=minutes) < candles
         ]
         chosen = fits[0] if fits else INTERVALS[-1]
         if any(leaf.over_s < 120 * chosen for leaf in stale_leaves(rule.when)):

@@ -167,6 +167,10 @@ class ManageEndpoints:
             lambda endpoint: replace(endpoint, disabled_at=None, failing_since=None, problem=""),
         )
 
+    def confirm_target(self, token: str) -> Endpoint:
+        """Which address a link would confirm; nothing is changed. Raises BadEndpointError."""
+        return self._links.read("confirm", token)
+
     def confirm(self, token: str) -> Endpoint:
         """The link in an e-mail was followed: the address is verified. Raises BadEndpointError."""
         found, now = self._links.read("confirm", token), self._now()
@@ -176,6 +180,10 @@ class ManageEndpoints:
             found.id,
             lambda endpoint: endpoint if endpoint.verified_at else replace(endpoint, verified_at=now, problem=""),
         )
+
+    def confirm_target(self, token: str) -> Endpoint:
+        """Which address a link would confirm; nothing is changed. Raises BadEndpointError."""
+        return self._links.read("confirm", token)
 
     def unsubscribe_target(self, token: str) -> Endpoint:
         """Which address a link would unsubscribe; nothing is changed: mail programs look at links by themselves.

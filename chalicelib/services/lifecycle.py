@@ -31,6 +31,10 @@ class Applied:
     state: AlertState
     moved: bool
 
+    def has_ended(self, rule: Rule) -> bool:
+        """True if nothing will ever move this version of the rule again."""
+        return self.state.phase == "ended" and self.state.rule_version == rule.version
+
 
 class Lifecycle:
     """Guarantees: an event makes one transition however often it comes; what a transition tells is told at least once,
@@ -49,14 +53,16 @@ class Lifecycle:
         """True if the rule has moved. Raises StoreDownError, after which the same event may be applied again."""
         return self.apply_all([(rule, event)])[rule.id].moved
 
-    def apply_all(self, events: Sequence[tuple[Rule, Event]]) -> Mapping[str, Applied]:
-        """One event for each of several rules, none twice; by rule. Raises StoreDownError."""
+    def apply_all(self, events: Sequence[tuple[Rule, Event]], *, late: bool = False) -> Mapping[str, Applied]:
+        """One event for each of several rules, none twice; by rule. What comes ``late`` moves no rule that has moved
+        since. Raises StoreDownError.
+        """
         todo = {rule.id: (rule, event) for rule, event in events}
         kept = dict(self._states.load(list(todo))) if todo else {}
         unsaid: list[tuple[Rule, Kept]] = []
         applied: dict[str, Applied] = {}
         for _ in range(TRIES):
-            steps = {rule_id: _step(rule, kept[rule_id].state, event) for rule_id, (rule, event) in todo.items()}
+            steps = {rule_id: _step(rule, kept[rule_id].state, event, late) for rule_id, (rule, event) in todo.items()}
             self._timers.put([due for rule_id, moved in steps.items() for due in _timer(todo[rule_id][0], moved)])
             for rule_id, moved in steps.items():
                 rule, event = todo[rule_id]
@@ -114,8 +120,10 @@ class Lifecycle:
         return found
 
 
-def _step(rule: Rule, state: AlertState, event: Event) -> Moved | None:
-    return None if _is_doing_of(event, state) else step(rule, state, event)
+def _step(rule: Rule, state: AlertState, event: Event, late: bool) -> Moved | None:
+    if _is_doing_of(event, state) or (late and state.since is not None and event.at < state.since):
+        return None
+    return step(rule, state, event)
 
 
 def _is_doing_of(event: Event, state: AlertState) -> bool:

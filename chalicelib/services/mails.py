@@ -25,7 +25,7 @@ _PAGE = """\
 .page {{ background: #14171c !important }}
 .card {{ background: #1d2128 !important; border-color: #343b46 !important }}
 .ink, .ink td {{ color: #e8eaee !important }}
-.faint, .faint a {{ color: #9aa3b0 !important }}
+.faint, .faint a, .ink td.faint {{ color: #9aa3b0 !important }}
 }}
 </style></head>
 <body class="page" style="margin:0;background:#f3f4f6">

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from chalicelib.ports.endpoints import EndpointStore
 from chalicelib.protocol.envelopes import encode
 from chalicelib.protocol.rule_reading import read_rule
 from chalicelib.protocol.signals import RecheckMessage
+
+_RULE_ID = re.compile(r"ru_[A-Za-z0-9_-]{1,60}\Z")  # anything else no store need be asked for
 
 
 class Life(Protocol):
@@ -119,7 +122,7 @@ class ManageRules:
         return self._watched(rule)
 
     def _own(self, user: str, rule_id: str) -> Rule:
-        rule = self._rules.find(user, rule_id)
+        rule = self._rules.find(user, rule_id) if _RULE_ID.match(rule_id) else None
         if rule is None:
             raise UnknownAlertError(f"you have no rule {rule_id!r:.60}")
         return rule

@@ -84,6 +84,9 @@ class Settings:
     idempotency_table: str = ""  # without it a request that is repeated is done again
 
     alerts_table: str = ""  # these only where alert rules are kept, evaluated or told
+    due_table: str = ""
+    alerts_queue_url: str = ""
+    notifications_queue_url: str = ""
     deliveries_table: str = ""
     email_sender: str = ""  # empty: no e-mail is sent
     email_settings: str = ""  # SES's configuration set for it

@@ -85,6 +85,14 @@ METRICS: tuple[Metric, ...] = (
         "Alerts that a webhook answered with 2xx, or that the e-mail service took.",
         dimensions=("Channel",),
     ),
+    Metric(
+        "business",
+        "RulesEvaluated",
+        "Count",
+        "Alert rules that were judged because something touched them; a rule that is looked at again counts again.",
+    ),
+    Metric("business", "AlertTransitions", "Count", "Steps in the lives of alert rules, each once."),
+    Metric("business", "AlertsFired", "Count", "Alerts that began to fire, those of muted rules included."),
     # --- performance ---
     Metric(
         "performance",
@@ -113,6 +121,13 @@ METRICS: tuple[Metric, ...] = (
         "PublishedToRecorded",
         "Milliseconds",
         "From an observation's publication to its row in PostgreSQL, a value a queue message.",
+        "p95",
+    ),
+    Metric(
+        "performance",
+        "PublishedToEvaluated",
+        "Milliseconds",
+        "From an observation's publication until the rules that it touches have been judged, a value a queue message.",
         "p95",
     ),
     Metric(
@@ -145,6 +160,7 @@ METRICS: tuple[Metric, ...] = (
         "p95",
     ),
     # --- errors ---
+    Metric("errors", "RulesMended", "Count", "Alert rules whose index differed from their store, once a minute."),
     Metric("errors", "ValidationErrors", "Count", "Commands that were not the protocol: the client's fault."),
     Metric("errors", "ProcessingErrors", "Count", "Queue messages that were left to come again, and failed commands."),
     Metric("errors", "PoisonRecords", "Count", "Records and messages that no retry can cure; they are dead letters."),

@@ -7,21 +7,17 @@ none; whether the rule holds is decided on decimals by who asked. So a move cost
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
-import msgspec
-
 from chalicelib.adapters.redis.client import Redis
+from chalicelib.adapters.redis.rule_sets import STALE, Begun, members_of, micros, moment
 from chalicelib.domain.judging import Figures
 from chalicelib.domain.observations import Observation
-from chalicelib.domain.rules import FigureKey, Measure, Rule, edges, stale_leaves
-from chalicelib.domain.windows import change
-from chalicelib.ports.alerts import Move, Selected, StaleTopic, Touched
+from chalicelib.domain.rules import FigureKey, Rule
+from chalicelib.ports.alerts import Selected, StaleTopic, Touched
 from chalicelib.protocol.rule_records import decode_rule, encode_rule
 
 T = TypeVar("T")
@@ -33,18 +29,6 @@ MEMBERS_PER_PAGE = 2000
 
 NEVER_NEWER = 2**53 - 1  # the version of a rule that was removed
 LEASE_MS = 40_000  # longer than evaluate runs: the topics of a worker that died are free then
-STALE = "stale"
-VALUE = "0|value"
-_ALL = ("-inf", "+inf")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(at: str | int) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(at))
 
 
 class RedisRuleIndex:
@@ -56,7 +40,7 @@ class RedisRuleIndex:
     # --- rules ---
 
     def put(self, rules: Sequence[Rule]) -> int:
-        return self._keep([("put", rule.id, rule.version, encode_rule(rule), _members(rule)) for rule in rules])
+        return self._keep([("put", rule.id, rule.version, encode_rule(rule), members_of(rule)) for rule in rules])
 
     def remove(self, rule_id: str) -> None:
         self._keep([("remove", rule_id, NEVER_NEWER, "", "[]")])
@@ -93,10 +77,10 @@ class RedisRuleIndex:
             begun = self._redis.run("rules_begin", self._token, LEASE_MS, *(value for arg in args for value in arg))
             busy.update(seen.topic for seen, known in zip(part, begun, strict=True) if known == "busy")
             ours = zip(part, begun, strict=True)
-            touched += self._cross([_Begun.of(seen, *known) for seen, known in ours if known not in ("busy", "old")])
+            touched += self._cross([Begun.of(seen, *known) for seen, known in ours if known not in ("busy", "old")])
         return Selected(touched, frozenset(busy))
 
-    def _cross(self, begun: Sequence[_Begun]) -> list[Touched]:
+    def _cross(self, begun: Sequence[Begun]) -> list[Touched]:
         if not begun:
             return []
         args: list[str | int] = [self._token, MEMBERS_PER_PAGE]
@@ -113,13 +97,14 @@ class RedisRuleIndex:
 
     def _crossed(
         self, topic: str, found: Sequence[Sequence[str]], ranges: Mapping[str, tuple[str, str]]
-    ) -> Sequence[str]:
-        ids: dict[str, None] = {}
+    ) -> Mapping[str, str]:
+        users: dict[str, str] = {}
         for name, *members in found:
             start, to = ranges[name]
             for member in self._all(f"rules:{topic}|{name}", start, to, members):
-                ids[member.partition("|")[0]] = None
-        return list(ids)
+                rule_id, _, user = member.split("|", 2)
+                users[rule_id] = user
+        return users
 
     def _all(self, key: str, start: str, to: str, members: Sequence[str]) -> Iterable[str]:
         """``members`` are the first page; whose place is lost while somebody removes rules begins again."""
@@ -202,6 +187,12 @@ class RedisRuleIndex:
         field, value = ("whole", "1") if upto is None else ("upto", upto)
         self._redis.call(lambda client: client.hset("rules:index", field, value))
 
+    def place(self, walk: str) -> str:
+        return str(self._redis.call(lambda client: client.hget("rules:index", f"walk:{walk}")) or "")
+
+    def go_on(self, walk: str, place: str) -> None:
+        self._redis.call(lambda client: client.hset("rules:index", f"walk:{walk}", place))
+
     def _fields(self, keys: Sequence[str], *names: str) -> Sequence[Sequence[str | None]]:
         """These fields of each hash, in one round trip."""
 
@@ -212,71 +203,6 @@ class RedisRuleIndex:
             return pipeline.execute()
 
         return cast("Sequence[Sequence[str | None]]", self._redis.call(read)) if keys else []
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """An observation of a topic that is ours, and by the name of its set each figure of the topic as it moves."""
-
-    seen: Observation
-    figures: Mapping[str, Move]
-    silent_since: datetime | None  # None: nobody waits for that
-
-    @classmethod
-    def of(
-        cls, seen: Observation, flat: Sequence[str], sets: Sequence[str], bases: Sequence[tuple[str, str]]
-    ) -> _Begun:
-        known = dict(zip(flat[::2], flat[1::2], strict=True))
-        based = {over: Decimal(sample.partition("|")[2]) for over, sample in bases}
-        figures = {}
-        for name in {VALUE, *sets} - {STALE}:
-            over, _, of = name.partition("|")
-            before = Decimal(known[name]) if name in known else None
-            figures[name] = Move(before, change(seen.value, based.get(over), cast("Measure", of)))
-        watched = known.get("at", known.get("watched")) if STALE in sets else None
-        return cls(seen, figures, moment(watched) if watched else None)
-
-    def moves(self) -> dict[FigureKey, Move]:
-        return {(self.seen.topic, *_figure(name)): move for name, move in self.figures.items()}
-
-    def text(self, name: str) -> str:
-        move = self.figures.get(name)
-        return "" if move is None or move.now is None else str(move.now)
-
-    def ranges(self, now: datetime) -> dict[str, tuple[str, str]]:
-        """Where in each set the rules are that this touches. Whoever found the topic stale finds so no longer."""
-        found = {name: _range(move) for name, move in self.figures.items()}
-        if self.silent_since is not None:
-            silent = max(now, self.seen.observed_at) - self.silent_since
-            found[STALE] = ("0", str(math.ceil(silent.total_seconds())))
-        return found
-
-
-def _members(rule: Rule) -> bytes:
-    """Where a rule is found: topic, set, score, member, as JSON; nowhere if it is not enabled."""
-    if not rule.enabled:
-        return b"[]"
-    places = sorted({(*edge.figure, float(edge.level)) for edge in edges(rule.when)})
-    found = [(topic, f"{over_s}|{of}", repr(level)) for topic, over_s, of, level in places]
-    found += [
-        (topic, STALE, str(over_s)) for topic, over_s in {(leaf.topic, leaf.over_s) for leaf in stale_leaves(rule.when)}
-    ]
-    return msgspec.json.encode([(*place, f"{rule.id}|{number}") for number, place in enumerate(found)])
-
-
-def _range(move: Move) -> tuple[str, str]:
-    """The scores between which a move finds rules: all when the figure was or is not known; none if it stayed."""
-    if move.before == move.now:
-        return ("", "")
-    if move.before is None or move.now is None:
-        return _ALL
-    low, high = sorted((float(move.before), float(move.now)))
-    return repr(math.nextafter(low, -math.inf)), repr(math.nextafter(high, math.inf))
-
-
-def _figure(name: str) -> tuple[int, Measure]:
-    over_s, _, of = name.partition("|")
-    return int(over_s), cast("Measure", of)
 
 
 def _parts(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

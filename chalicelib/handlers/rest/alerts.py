@@ -10,6 +10,7 @@ import msgspec
 from chalice import Blueprint, Response
 from msgspec import UNSET
 
+from chalicelib.errors import UnknownAlertError
 from chalicelib.handlers.rest.answering import Asked, Reply, answered
 from chalicelib.handlers.rest.repeats import once
 from chalicelib.protocol.alerts import RuleAnswer, answer_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 routes = Blueprint(__name__)
 
 PAGE = 50
+_DELIVERY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 ANY_VERSION = "*"
 _VERSION = re.compile(r'(?:W/)?"([0-9]{1,9})"\Z')  # weak where a CDN has compressed what it named
 
@@ -147,6 +149,8 @@ def _deliveries(asked: Asked) -> Reply:
 def _replay(asked: Asked) -> Reply:
     asked.query(NoQuery)
     user, rule, delivery = asked.user, asked.path("id"), asked.path("delivery")
+    if not _DELIVERY.match(delivery):  # anything else no store need be asked for
+        raise UnknownAlertError(f"there is no delivery {delivery!r:.80} of this rule")
 
     def make() -> ReplayedBody:
         asked.container.manage_rules.find(user, rule)

@@ -14,7 +14,7 @@ from tests.rule_strategies import START, conditions, halves, paths, rules
 END = START + timedelta(hours=1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rule=rules(), path=paths())
 def test_a_replayed_rule_tells_what_the_reference_tells(rule, path):
     replay = Replay(rule, START)
@@ -25,7 +25,7 @@ def test_a_replayed_rule_tells_what_the_reference_tells(rule, path):
     assert [(alert.state, alert.at) for alert in replay.alerts] == reference_rules.told(rule, path, START, END)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(when=conditions(stale=False), data=st.data())
 def test_an_outcome_changes_only_if_a_figure_touches_or_passes_an_edge(when, data):
     figures = [leaf.figure for leaf in leaves(when) if isinstance(leaf, Compared)]
@@ -37,7 +37,7 @@ def test_an_outcome_changes_only_if_a_figure_touches_or_passes_an_edge(when, dat
     assert not changed or any(edge.figure == moved and low <= edge.level <= high for edge in edges(when))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(when=conditions(), data=st.data())
 def test_what_holds_lingers(when, data):
     figures = [leaf.figure for leaf in leaves(when) if isinstance(leaf, Compared)]

@@ -2,11 +2,11 @@
 -- ARGV: now, then per rule: 'put', 'retire' or 'remove', id, version, body, edges as JSON: {topic, set, score, member}
 -- each, set being {over_s}|{measure} or 'stale'. Returns how many changed.
 --
--- rule:{id}            hash   version body edges; retired: no edges; removed: a version that none is newer than, for a while
+-- rule:{id}            hash   version body edges; retired: no edges; removed: for a while a version that none is newer than
 -- rules                set    ids of all that are indexed
 -- rules:index          hash   whole: '1' when every rule is in it; upto: the page of the store that was rebuilt last
--- rules:{t}|{set}      zset   {rule}|{n}, scored by the figure at which the rule's outcome may change; of 'stale' by the
---                             seconds after which it may
+-- rules:{t}|{set}      zset   {rule}|{n}|{user}, scored by the figure at which the rule's outcome may change; in
+--                             'stale' by the seconds after which it may
 -- sets:{t}             set    the sets of a topic that are not empty
 -- figures:{t}          hash   at, id and {set}: the newest observation whose rules were judged, and its figures;
 --                             new:at and new:{set}: of the newest that was begun with, by which all are judged;
@@ -56,9 +56,15 @@ local function sample(topic, over) -- what is known already is the first that a 
   end
 end
 
+local function want(topic) -- a coin that is polled only for who asks for it (see coins.lua)
+  local coin = string.match(topic, '^price:([^:]+:.+)$')
+  if coin then redis.call('ZADD', 'wanted', 'NX', string.format('%.0f', tonumber(now) / 1000), coin) end
+end
+
 local function put_in(edges)
   for _, edge in ipairs(edges) do
     local topic, set = edge[1], edge[2]
+    want(topic)
     redis.call('ZADD', 'rules:' .. topic .. '|' .. set, edge[3], edge[4])
     redis.call('SADD', 'sets:' .. topic, set)
     if set == 'stale' then watch(topic, tonumber(edge[3])) end
