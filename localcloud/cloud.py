@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import chalicelib
 from chalicelib.settings import from_env
-from localcloud.environment import STAGE, function_environment
+from localcloud.environment import SENDER, STAGE, function_environment
 from localcloud.feed.process import FeedProcess
 from localcloud.functions import FunctionSpec, read_functions
 from localcloud.gateway.server import Gateway
@@ -130,6 +130,7 @@ class LocalCloud:
         self.outputs = await self.aws.deploy(held.result().template, stack=STACK, parameters=parameters)
         self._progress("queues, topics, tables, buckets and secrets from cfn/")
         self._database_secret = await asyncio.to_thread(self.aws.keep_secret, "database", self.postgres.login)
+        await asyncio.to_thread(self.aws.send_as, SENDER)
         self.key = await asyncio.to_thread(self.aws.issue_key, self.outputs["KeysTable"], name="localcloud demo")
         await self._start_handlers(specs.result())
 

@@ -8,6 +8,7 @@ from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY
 from localcloud.stores import PostgresServer
 
 STAGE = "local"
+SENDER = "alerts@localhost.localdomain"  # e-mails go no further than the emulator of SES
 
 
 def function_environment(
@@ -56,7 +57,7 @@ def function_environment(
         "DATABASE_SECRET_ID": database_secret_id,
         "DATABASE_USER": "defi_stream",
         "DATABASE_SSLMODE": "disable",
-        "EMAIL_SENDER": "alerts@localhost.localdomain",  # they go no further than the emulator of SES
+        "EMAIL_SENDER": SENDER,
         "PUBLIC_URL": public_url,
         "WEBHOOKS_TO_PRIVATE_ADDRESSES": "on",  # a receiver that is tried out is on the laptop too
         "HISTORY_MONTHS": "0",  # the tape plays what is long over

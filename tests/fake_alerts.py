@@ -13,7 +13,7 @@ from chalicelib.domain.alerts import Acknowledged, Alert, AlertState, Changed, E
 from chalicelib.domain.rules import Compared, Rule
 from chalicelib.errors import StoreDownError
 from chalicelib.ports.alerts import Due, Kept, RulePage
-from chalicelib.ports.endpoints import Attempt, Endpoint
+from chalicelib.ports.endpoints import Endpoint
 
 MADE_AT = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 
@@ -188,29 +188,3 @@ class FakeEndpointStore:
 
     def delete(self, user: str, endpoint_id: str) -> bool:
         return self.find(user, endpoint_id) is not None and self.endpoints.pop(endpoint_id) is not None
-
-
-class FakeDeliveryLog:
-    """ports.DeliveryLog; ``messages`` by rule and delivery."""
-
-    def __init__(self) -> None:
-        self.attempts: list[Attempt] = []
-        self.messages: dict[tuple[str, str], bytes] = {}
-
-    def add(self, attempt: Attempt, message: bytes) -> None:
-        self.attempts.insert(0, attempt)
-        self.messages.setdefault((attempt.rule, attempt.delivery), message)
-
-    def of_endpoint(self, endpoint_id: str, *, after: str | None, limit: int) -> tuple[Sequence[Attempt], str | None]:
-        return self._page([each for each in self.attempts if each.endpoint == endpoint_id], after, limit)
-
-    def of_rule(self, rule_id: str, *, after: str | None, limit: int) -> tuple[Sequence[Attempt], str | None]:
-        return self._page([each for each in self.attempts if each.rule == rule_id], after, limit)
-
-    def message(self, rule_id: str, delivery: str) -> bytes | None:
-        return self.messages.get((rule_id, delivery))
-
-    @staticmethod
-    def _page(found: Sequence[Attempt], after: str | None, limit: int) -> tuple[Sequence[Attempt], str | None]:
-        start = int(after or 0)
-        return found[start : start + limit], str(start + limit) if len(found) > start + limit else None

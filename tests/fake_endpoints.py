@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.domain.alerts import AlertState
+from chalicelib.errors import BadEndpointError
 from chalicelib.ports.endpoints import Answer, Attempt, Endpoint, Kind, Mail, SigningSecret, WebhookSender
 from chalicelib.protocol.signals import AlertBody, NotificationMessage, VerifyMessage
 from chalicelib.services.endpoints import ManageEndpoints, new_secret
@@ -43,6 +44,8 @@ class FakeWebhooks:
 
     def check(self, url: str) -> None:
         self.checked.append(url)
+        if not url.startswith("https://"):
+            raise BadEndpointError("a webhook is https", pointer="/url")
 
     def send(self, url: str, body: bytes, *, message_id: str, secrets: Sequence[str], at: datetime) -> Answer:
         self.sent.append(Sent(url, body, message_id, tuple(secrets), at))

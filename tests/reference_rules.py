@@ -25,6 +25,10 @@ def told(rule, path, start, end):
     ]
     moments = sorted(moment for moment in moments if moment[0] >= start or moment[1] == 0)
     known = [path[index] for at, kind, index in moments if kind == 0 and at < start]
+    for leaf in stale:  # of a topic never seen the rule's own age is the age
+        if leaf.topic not in [topic for _, topic, _ in known]:
+            known.append((start, leaf.topic, None))
+            moments = sorted([*moments, (start + timedelta(seconds=leaf.over_s), 1, 0)])
     life.look(start, known, None)
     for at, kind, index in [moment for moment in moments if moment[0] >= start]:
         if at > end or (over and at >= over):
@@ -115,7 +119,7 @@ def _compared(leaf, known, moved, slack):
 
 def _figures(leaf, known):
     """The figure of a leaf at the last two observations of its topic."""
-    seen = [(at, Fraction(value)) for at, topic, value in known if topic == leaf.topic]
+    seen = [(at, Fraction(value)) for at, topic, value in known if topic == leaf.topic and value is not None]
     return [_figure(leaf, seen[: len(seen) - back]) for back in (1, 0) if len(seen) > back]
 
 

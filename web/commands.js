@@ -9,8 +9,11 @@ const PART_BYTES = 24_000; // the gateway's frames hold 32 KB
 // Four fifths of each tier's commands a second and burst, so that a user's own click is never refused.
 const ALLOWANCES = { free: [1.6, 8], pro: [8, 40], enterprise: [40, 160] };
 
-/** Whether a subscription to `pattern` (a topic or a wildcard) covers `topic`. */
+export const MY_ALERTS = "alerts:me"; // the server tells them as `alerts:{user}`, and nobody else's
+
+/** Whether a subscription to `pattern` (a topic, a wildcard or one's own alerts) covers `topic`. */
 export function matches(pattern, topic) {
+  if (pattern === MY_ALERTS) return topic.startsWith("alerts:");
   return pattern === topic || (pattern.endsWith(":*") && topic.startsWith(pattern.slice(0, -1)));
 }
 

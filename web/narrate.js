@@ -54,7 +54,9 @@ export function narrate({ stream, log, subscriptions }) {
     if (gaps.allows(Date.now())) log.add("info", `New epoch ${epoch}: ${topic} starts afresh`);
   });
   stream.addEventListener("notice", ({ detail }) => log.add("info", `Notice: ${detail.message ?? detail.name}`));
-  stream.addEventListener("alert", ({ detail }) => log.add("warn", `Alert ${detail.state}: ${detail.topic} ${detail.condition}`));
+  stream.addEventListener("alert", ({ detail }) => {
+    if (!detail.snapshot) log.add("warn", `Alert ${detail.state}: ${detail.name} (${detail.topic} ${detail.condition})`);
+  });
   stream.addEventListener("problem", ({ detail }) => log.add("bad", `The server said: ${detail.message}`));
   stream.addEventListener("rejected", ({ detail: { topic, message } }) => {
     log.add("bad", `Rejected: ${topic}: ${message}`);

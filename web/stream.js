@@ -4,7 +4,8 @@
  * Events, each with `detail`: `updates` {sentAt, items: [{update, outcome, replayed}]} (accepted ones, in the order to
  * apply), `gap` {topic, status: open|filled|recovered|lost, offset}, `epoch` {topic, epoch}, `recovery` {downMs, topics,
  * recovered, lost, replayed}, `subscriptions` [...], `forget` [topic], `rejected` {topic, code, message}, `notice`,
- * `alert`, `problem` {message}; and the connection's `state` and `session`.
+ * `alert` {id, rule, name, state, topic, value, condition, fired_at, at, snapshot}, `problem` {message}; and the
+ * connection's `state` and `session`. A `snapshot` of alerts is the last one, which may be over for long.
  */
 import { allowedRate, coverOf, rejections, sinceParts, subscribeCommand } from "./commands.js";
 import { Connection } from "./connection.js";
@@ -96,6 +97,11 @@ export class StreamClient extends EventTarget {
     if (this.#followed !== topic) return;
     this.#followed = null;
     this.unsubscribe([topic]);
+  }
+
+  /** An alert was seen: no later step of its rule is told of it. Resolves when the server knows; rejects with its error. */
+  acknowledge({ rule, id }) {
+    return this.connection.request({ action: "ack", rule, alert: id });
   }
 
   coverOf(topic) {
@@ -216,7 +222,6 @@ export class StreamClient extends EventTarget {
 
   #pushed(message) {
     if (message.type === "updates") return this.#take(message.updates, message.sent_at);
-    if (message.type === "alert") return this.#tell("alert", message);
     if (message.type !== "notice") return this.#problem(message.error ?? { message: `unexpected: ${message.type}` });
     this.#tell("notice", message);
     if (message.name === "resubscribe") this.#resubscribe();
@@ -243,6 +248,7 @@ export class StreamClient extends EventTarget {
     this.counters.updates += 1;
     if (replayed) this.counters.replayed += 1;
     if (replayed && this.#recovery) this.#recovery.summary.replayed += 1;
+    if (update.alert) return this.#tell("alert", { ...update.alert, snapshot: update.snapshot });
     items.push({ update, outcome, replayed });
   }
 

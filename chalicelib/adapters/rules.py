@@ -23,7 +23,7 @@ class DynamoRuleStore:
 
     def create(self, rule: Rule, *, limit: int) -> bool:
         put = {"Put": {"Item": _item(rule), "ConditionExpression": "attribute_not_exists(pk)"}}
-        below = "(attribute_not_exists(rules) OR rules < :limit) AND :limit > :none"
+        below = "(attribute_not_exists(held) OR held < :limit) AND :limit > :none"
         count = self._count(rule.user, +1, below, {":limit": _number(limit), ":none": _number(0)})
         try:
             self._table.together(put, count)
@@ -70,7 +70,7 @@ class DynamoRuleStore:
         return {
             "Update": {
                 "Key": {"pk": {"S": f"user:{user}"}, "sk": {"S": _COUNT}},
-                "UpdateExpression": "ADD rules :change",
+                "UpdateExpression": "ADD held :change",
                 "ConditionExpression": condition,
                 "ExpressionAttributeValues": {":change": _number(change), **values},
             }

@@ -15,6 +15,7 @@ from chalicelib.ports.alerts import Due, QueueName
 
 SHARDS = 8  # so that one minute is not one hot partition
 ROWS_PER_SWEEP = 2000  # of a shard; the rest is taken a minute later, long before it is due
+_NAMES = {"ExpressionAttributeNames": {"#shard": "shard"}}  # a word that DynamoDB keeps for itself
 KEPT_S = 7 * 86_400  # after its time a row that no sweep found is no help to anybody
 
 
@@ -39,7 +40,7 @@ class QueueTimers:
         values = {":shard": {"S": shard}, ":until": {"S": until}}
         swept = 0
         while swept < ROWS_PER_SWEEP:
-            rows = self._table.query("shard = :shard AND due < :until", values, Limit=100)
+            rows = self._table.query("#shard = :shard AND due < :until", values, Limit=100, **_NAMES)
             if not rows:
                 break
             self._send([_due(row) for row in rows])

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from chalicelib.adapters.endpoints import DynamoEndpoints
     from chalicelib.adapters.redis.rules import RedisRuleIndex
     from chalicelib.adapters.rules import DynamoRuleStore
-    from chalicelib.adapters.states import DynamoAlertStates
     from chalicelib.adapters.sqs import Queue
+    from chalicelib.adapters.states import DynamoAlertStates
     from chalicelib.adapters.table import Table
     from chalicelib.adapters.timers import QueueTimers
     from chalicelib.ports.alerts import QueueName

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.postgres.months import PostgresMonths
     from chalicelib.adapters.postgres.session import PostgresSession
     from chalicelib.adapters.redis.results import RedisDataVersions
+    from chalicelib.services.dry_run import DryRun
     from chalicelib.services.history import RecordHistory
     from chalicelib.services.queries import AnswerQuery
     from chalicelib.services.reading import ReadHistory
@@ -57,6 +58,18 @@ class History(Stores):
             reader=PostgresHistoryReader(self.postgres_reads),
             positions=self.positions,
             now=utc_now,
+            fine_months=self.settings.history_fine_months,
+        )
+
+    @cached_property
+    def dry_run(self) -> DryRun:
+        from chalicelib.adapters.postgres.reader import PostgresHistoryReader
+        from chalicelib.services.dry_run import DryRun
+
+        return DryRun(
+            reader=PostgresHistoryReader(self.postgres_reads),
+            now=utc_now,
+            months=self.settings.history_months,
             fine_months=self.settings.history_fine_months,
         )
 

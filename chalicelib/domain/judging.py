@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from chalicelib.domain.rules import All, AnyOf, Compared, Condition, FigureKey, Not, Stale, leaves
+from chalicelib.domain.rules import EXACT, All, AnyOf, Compared, Condition, FigureKey, Not, Stale, leaves
+
+_PERCENT = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,14 @@ def judge(when: Condition, figures: Figures, at: datetime) -> Verdict:
 
 
 def told(when: Condition, figures: Figures, topic: str) -> Decimal | None:
-    """The figure that an alert names: of ``topic``, the first that the condition compares; else its value, if known."""
+    """The figure that an alert names: of ``topic``, the first that the condition compares; else its value, if known.
+
+    A change in percent is told with four decimals.
+    """
     for leaf in leaves(when):
         if isinstance(leaf, Compared) and leaf.topic == topic and leaf.figure in figures.values:
-            return figures.values[leaf.figure]
+            figure = figures.values[leaf.figure]
+            return figure.quantize(_PERCENT, context=EXACT) if leaf.of == "change_pct" else figure
     return figures.values.get((topic, 0, "value"))
 
 

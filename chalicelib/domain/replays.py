@@ -64,9 +64,11 @@ class Replay:
         self._pass_time(end, inclusive=True)
 
     def _begin(self, at: datetime) -> None:
-        """A new rule is judged by what is known; nothing crosses."""
+        """A new rule is judged by what is known; nothing crosses. Of topics never seen its own age is the age."""
         if self._clock is None and at >= self.start:
             self._clock = self.start
+            for leaf in self._stale:
+                self._seen.setdefault(leaf.topic, self.start)
             self._judge(self.start, self._topics[0], {})
 
     def _learn(self, seen: Seen) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -10,11 +9,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain.alerts import Alert
 from chalicelib.errors import BadEndpointError, BadRuleError
-from chalicelib.ports.endpoints import Attempt, Endpoint
 from chalicelib.protocol.alerts import RuleAnswer
 from chalicelib.protocol.bodies import decode_body
 from chalicelib.protocol.evaluation import body_of
-from chalicelib.protocol.pushes import rfc3339
 from chalicelib.protocol.rest import PageCursor, Time
 from chalicelib.protocol.signals import AlertBody
 
@@ -28,7 +25,15 @@ class PageQuery(Struct, forbid_unknown_fields=True):
 
 
 class TokenQuery(Struct, forbid_unknown_fields=True):
-    token: Annotated[str, Meta(min_length=1, max_length=1024, description="Of the link in the e-mail.")]
+    token: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=1024,
+            description="Of the link in the e-mail.",
+            extra_json_schema={"pattern": "^ln_[A-Za-z0-9_-]+$"},  # of another people are told by a page, as of an old one
+        ),
+    ]
 
 
 # --- rules and their alerts --------------------------------------------------------------------------
@@ -166,42 +171,5 @@ def read_endpoint(body: bytes) -> tuple[str, str]:
     return found.kind, address
 
 
-def endpoint_body(endpoint: Endpoint, secret: str = "") -> EndpointBody:
-    is_webhook = endpoint.kind == "webhook"
-    return EndpointBody(
-        id=endpoint.id,
-        kind=endpoint.kind,
-        created_at=rfc3339(endpoint.created_at),
-        verified_at=_time(endpoint.verified_at),
-        disabled_at=_time(endpoint.disabled_at),
-        failing_since=_time(endpoint.failing_since),
-        problem=endpoint.problem,
-        url=endpoint.address if is_webhook else UNSET,
-        address=UNSET if is_webhook else endpoint.address,
-        secret=secret or UNSET,
-    )
-
-
 def told_alert(alert: Alert) -> ToldAlert:
     return ToldAlert(**msgspec.structs.asdict(body_of(alert)), muted=alert.muted)
-
-
-def attempt_body(attempt: Attempt) -> AttemptBody:
-    return AttemptBody(
-        delivery=attempt.delivery,
-        endpoint=attempt.endpoint,
-        what=attempt.what,
-        at=rfc3339(attempt.at),
-        number=attempt.number,
-        arrived=attempt.arrived,
-        status=attempt.status,
-        duration_ms=attempt.duration_ms,
-        error=attempt.error,
-        answer=attempt.answer,
-        next_at=_time(attempt.next_at),
-        replay=attempt.replay,
-    )
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else rfc3339(at)

@@ -22,6 +22,7 @@ from chalicelib.protocol.rule_reading import read_dry_run, rule_of, time_of
 
 DEFAULT_RANGE = timedelta(days=7)
 LONGEST_RANGE = timedelta(days=366)
+LEAD_IN = timedelta(hours=25)  # before the rule's time: what is observed once a day is known when it begins
 MAX_OBSERVATIONS = 20_000
 MAX_FIRED = 1000
 POINTS_OF_CANDLE = 4
@@ -58,7 +59,8 @@ class DryRun:
         rule = rule_of(asked.rule, id="ru_trial", user=user, now=now, pointer="/rule")
         rule = replace(rule, enabled=True, muted_until=None, expires_at=None)
         start, end = _range(asked, now)
-        first = start - timedelta(seconds=max((over_s for _, over_s in windows_of(rule.when)), default=0))
+        window = timedelta(seconds=max((over_s for _, over_s in windows_of(rule.when)), default=0))
+        first = max(start - window - LEAD_IN, _ZERO)
         past, interval = self._past(rule, first, end)
         return self._replay(rule, past, interval, start, end)
 

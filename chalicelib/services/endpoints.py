@@ -181,10 +181,6 @@ class ManageEndpoints:
             lambda endpoint: endpoint if endpoint.verified_at else replace(endpoint, verified_at=now, problem=""),
         )
 
-    def confirm_target(self, token: str) -> Endpoint:
-        """Which address a link would confirm; nothing is changed. Raises BadEndpointError."""
-        return self._links.read("confirm", token)
-
     def unsubscribe_target(self, token: str) -> Endpoint:
         """Which address a link would unsubscribe; nothing is changed: mail programs look at links by themselves.
 

@@ -21,6 +21,7 @@ from chalicelib.telemetry import metrics
 log = structlog.get_logger()
 
 TRIES = 5  # of a transition that another one came before
+LOGGED_MOVES = 100  # named in an invocation's line: some 8 KB
 AGAIN = " again "  # between an event's id and a number: what was judged a second time because of it
 
 
@@ -74,6 +75,9 @@ class Lifecycle:
             if not todo:
                 break
             kept = dict(self._states.load(list(todo)))
+        _tell(
+            [one.state for one in applied.values() if one.moved], [alert for _, kept in unsaid for alert in kept.unsaid]
+        )
         self._say(unsaid)
         if todo:
             raise StoreDownError(f"{len(todo)} rules are being moved by others")
@@ -88,14 +92,6 @@ class Lifecycle:
             return None
         metrics.count("AlertTransitions")
         metrics.count("AlertsFired", sum(alert.state == "firing" for alert in moved.alerts))
-        log.info(
-            "alert_moved",
-            rule=moved.state.rule,
-            version=moved.state.version,
-            phase=moved.state.phase,
-            cause=moved.state.cause,
-            alerts=[f"{alert.id} {alert.state}" for alert in moved.alerts],
-        )
         return Kept(moved.state, unsaid)
 
     def _say(self, unsaid: Sequence[tuple[Rule, Kept]]) -> None:
@@ -118,6 +114,14 @@ class Lifecycle:
                 at = alert.at + delay if delay else self._now()
                 found.append(Due(id=message.id, queue="notifications", body=encode(message), at=at))
         return found
+
+
+def _tell(moved: Sequence[AlertState], alerts: Sequence[Alert]) -> None:
+    """One line for all of a batch."""
+    if moved:
+        named = [f"{state.rule}@{state.version} {state.phase}" for state in moved[:LOGGED_MOVES]]
+        said = [f"{alert.id} {alert.state}" for alert in alerts[:LOGGED_MOVES]]
+        log.info("rules_moved", count=len(moved), rules=named, alerts=said)
 
 
 def _step(rule: Rule, state: AlertState, event: Event, late: bool) -> Moved | None:

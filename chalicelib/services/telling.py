@@ -83,11 +83,12 @@ class TellAlert:
         answer = self._send(message, endpoint, at)
         again_at = None
         if answer.arrived:
+            metrics.count("NotificationsSent", Channel=message.channel)
             self._arrived(endpoint)
         else:
+            metrics.count("NotificationsFailed", Channel=message.channel)
             again_at = self._failed(message, endpoint, answer)
         self._write_down(message, answer, at, again_at)
-        metrics.count("NotificationsSent" if answer.arrived else "NotificationsFailed", Channel=message.channel)
 
     def notice(self, message: NoticeMessage) -> None:
         """Tell a user by e-mail that a webhook was disabled. Once: whoever looks at their endpoints sees it too."""

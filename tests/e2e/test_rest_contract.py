@@ -31,7 +31,7 @@ async def test_every_answer_is_documented_and_none_is_our_fault(cloud: LocalClou
         str(Path(sys.executable).with_name("schemathesis")),
         *("run", str(document), "--url", cloud.url, "--header", f"x-api-key: {cloud.key}"),
         *("--checks", "all", "--exclude-checks", NOT_CHECKED, "--phases", "examples,coverage,fuzzing"),
-        *("--max-examples", "30", "--workers", "1", "--seed", "1", "--no-color"),
+        *("--max-examples", "10", "--workers", "1", "--seed", "1", "--no-color"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -47,6 +47,14 @@ def test_a_share_is_a_number_from_0_to_1(value):
         from_env({**ENV, "LOG_SAMPLE_RATE": value})
 
 
+def test_a_switch_is_off_unless_it_is_on():
+    assert not from_env(ENV).webhooks_to_private_addresses
+    assert not from_env({**ENV, "WEBHOOKS_TO_PRIVATE_ADDRESSES": "off"}).webhooks_to_private_addresses
+    assert from_env({**ENV, "WEBHOOKS_TO_PRIVATE_ADDRESSES": "on"}).webhooks_to_private_addresses
+    with pytest.raises(SettingsError, match="must be on or off"):
+        from_env({**ENV, "WEBHOOKS_TO_PRIVATE_ADDRESSES": "true"})
+
+
 def test_every_variable_is_a_setting():
     settings = from_env(ENV)
     names = {"region" if name == "AWS_REGION" else name.lower() for name in (*_REQUIRED, *_OPTIONAL)}

@@ -15,20 +15,22 @@ from chalicelib.handlers.rest.answering import Asked, Reply, answered
 from chalicelib.handlers.rest.repeats import once
 from chalicelib.protocol.alerts import RuleAnswer, answer_of
 from chalicelib.protocol.paging import place_after, place_of
+from chalicelib.protocol.pushes import rfc3339
 from chalicelib.protocol.rest import NoQuery
 from chalicelib.protocol.rest_alerts import (
+    AttemptBody,
     DeliveriesPage,
     HistoryPage,
     PageQuery,
     ReplayedBody,
     RulesPage,
-    attempt_body,
     read_acknowledge,
     told_alert,
 )
 from chalicelib.services.idempotency import check_key
 
 if TYPE_CHECKING:
+    from chalicelib.ports.endpoints import Attempt
     from chalicelib.services.rules import Watched
 
 routes = Blueprint(__name__)
@@ -143,7 +145,7 @@ def _deliveries(asked: Asked) -> Reply:
     after, rule = _after(asked), asked.path("id")
     asked.container.manage_rules.find(asked.user, rule)  # none but its owner's
     found, following = asked.container.delivery_log.of_rule(rule, after=after, limit=PAGE)
-    return Reply(DeliveriesPage([attempt_body(each) for each in found], place_after(following)))
+    return Reply(DeliveriesPage([_try(each) for each in found], place_after(following)))
 
 
 def _replay(asked: Asked) -> Reply:
@@ -169,6 +171,23 @@ class _Made(msgspec.Struct):
 def _told(watched: Watched) -> Reply:
     """Its ETag names the rule's version alone: where it is in its life changes without anybody changing the rule."""
     return Reply(answer_of(watched.rule, watched.state), headers={"ETag": _tag(watched.rule.version)})
+
+
+def _try(attempt: Attempt) -> AttemptBody:
+    return AttemptBody(
+        delivery=attempt.delivery,
+        endpoint=attempt.endpoint,
+        what=attempt.what,
+        at=rfc3339(attempt.at),
+        number=attempt.number,
+        arrived=attempt.arrived,
+        status=attempt.status,
+        duration_ms=attempt.duration_ms,
+        error=attempt.error,
+        answer=attempt.answer,
+        next_at=None if attempt.next_at is None else rfc3339(attempt.next_at),
+        replay=attempt.replay,
+    )
 
 
 def _tag(version: int) -> str:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from chalice import Blueprint, Response
+from msgspec import UNSET
 
 from chalicelib.errors import UnknownEndpointError
 from chalicelib.handlers.rest.answering import Asked, Reply, answered
 from chalicelib.handlers.rest.repeats import once
+from chalicelib.protocol.pushes import rfc3339
 from chalicelib.protocol.rest import NoQuery
-from chalicelib.protocol.rest_alerts import EndpointBody, EndpointsList, endpoint_body, read_endpoint
+from chalicelib.protocol.rest_alerts import EndpointBody, EndpointsList, read_endpoint
+
+if TYPE_CHECKING:
+    from chalicelib.ports.endpoints import Endpoint
 
 routes = Blueprint(__name__)
 
@@ -54,7 +61,7 @@ def enable(id: str) -> Response:
 def _list(asked: Asked) -> Reply:
     asked.query(NoQuery)
     found = asked.container.endpoints.of_user(asked.user)
-    return Reply(EndpointsList([endpoint_body(each) for each in found]))
+    return Reply(EndpointsList([_told(each) for each in found]))
 
 
 def _create(asked: Asked) -> Reply:
@@ -62,7 +69,7 @@ def _create(asked: Asked) -> Reply:
     user, (kind, address) = asked.user, read_endpoint(asked.json)
 
     def make() -> EndpointBody:
-        return endpoint_body(*asked.container.endpoints.create(user, kind, address))
+        return _told(*asked.container.endpoints.create(user, kind, address))
 
     text, headers = once(asked, make, keep_s=SECRET_S)
     made = msgspec.json.decode(text, type=EndpointBody)
@@ -71,7 +78,7 @@ def _create(asked: Asked) -> Reply:
 
 def _find(asked: Asked) -> Reply:
     asked.query(NoQuery)
-    return Reply(endpoint_body(asked.container.endpoints.find(asked.user, _id(asked))))
+    return Reply(_told(asked.container.endpoints.find(asked.user, _id(asked))))
 
 
 def _delete(asked: Asked) -> Reply:
@@ -83,21 +90,21 @@ def _delete(asked: Asked) -> Reply:
 def _verify(asked: Asked) -> Reply:
     asked.query(NoQuery)
     user, name = asked.user, _id(asked)
-    text, headers = once(asked, lambda: endpoint_body(asked.container.endpoints.verify(user, name)))
+    text, headers = once(asked, lambda: _told(asked.container.endpoints.verify(user, name)))
     return Reply(text, status=202, headers=headers)
 
 
 def _rotate(asked: Asked) -> Reply:
     asked.query(NoQuery)
     user, name = asked.user, _id(asked)
-    text, headers = once(asked, lambda: endpoint_body(*asked.container.endpoints.rotate(user, name)), keep_s=SECRET_S)
+    text, headers = once(asked, lambda: _told(*asked.container.endpoints.rotate(user, name)), keep_s=SECRET_S)
     return Reply(text, headers=headers)
 
 
 def _enable(asked: Asked) -> Reply:
     asked.query(NoQuery)
     user, name = asked.user, _id(asked)
-    text, headers = once(asked, lambda: endpoint_body(asked.container.endpoints.enable(user, name)))
+    text, headers = once(asked, lambda: _told(asked.container.endpoints.enable(user, name)))
     return Reply(text, headers=headers)
 
 
@@ -107,3 +114,23 @@ def _id(asked: Asked) -> str:
     if not _ENDPOINT_ID.match(text):
         raise UnknownEndpointError(f"there is no endpoint {text!r:.40}")
     return text
+
+
+def _told(endpoint: Endpoint, secret: str = "") -> EndpointBody:
+    is_webhook = endpoint.kind == "webhook"
+    return EndpointBody(
+        id=endpoint.id,
+        kind=endpoint.kind,
+        created_at=rfc3339(endpoint.created_at),
+        verified_at=_time(endpoint.verified_at),
+        disabled_at=_time(endpoint.disabled_at),
+        failing_since=_time(endpoint.failing_since),
+        problem=endpoint.problem,
+        url=endpoint.address if is_webhook else UNSET,
+        address=UNSET if is_webhook else endpoint.address,
+        secret=secret or UNSET,
+    )
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)

@@ -30,11 +30,12 @@ from defistream.errors import (
 from defistream.stream import Stream, Subscribed
 from defistream.tokens import TokenSource, http_tokens
 from defistream.tokens import http_url as http_url_of
-from defistream.update import Event, Stats, Update
+from defistream.update import Alert, Event, Stats, Update
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alert",
     "AuthenticationError",
     "CommandError",
     "CommandTimeoutError",

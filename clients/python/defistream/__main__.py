@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TextIO
 
-from defistream import Event, RefusedError, Stats, Stream, StreamError, Update, connect
+from defistream import Alert, Event, RefusedError, Stats, Stream, StreamError, Update, connect
 
 _RATES = ("realtime", "1s", "5s", "15s", "60s")
 _RATE_TOO_FAST = 2005
@@ -22,6 +22,7 @@ topics
   tvl:protocol:aave-v3    the value locked in a protocol         tvl:chain:Ethereum    or on a chain
   peg:usd-coin            a stablecoin's price                   yield:<pool>          a pool's APY
   feed:prices             how fresh a source is
+  alerts:me               the alerts of your own rules (needs a key; the rate does not matter)
   price:*                 a trailing * is every topic below it
 
 examples
@@ -65,8 +66,11 @@ def parser() -> argparse.ArgumentParser:
 
 def as_json(update: Update) -> str:
     """One line; decimals as strings, times as RFC 3339, with ``delay_ms`` (null for a snapshot)."""
-    delay_ms = None if update.snapshot else round(update.delay_ms, 3)
-    return json.dumps({**asdict(update), "delay_ms": delay_ms}, default=_plain)
+    told = asdict(update)
+    if update.alert is None:
+        del told["alert"]
+    told["delay_ms"] = None if update.snapshot else round(update.delay_ms, 3)
+    return json.dumps(told, default=_plain)
 
 
 def _plain(value: object) -> str:
@@ -74,9 +78,16 @@ def _plain(value: object) -> str:
 
 
 def as_row(update: Update) -> str:
+    if update.alert is not None:
+        return _as_alert(update.alert)
     change = "snapshot" if update.snapshot else "" if update.change_pct is None else f"{update.change_pct:+.3f} %"
     delay = "\N{EN DASH}" if update.snapshot else f"{update.delay_ms:.0f} ms"
     return f"{update.topic:<40.40} {update.value:>24f} {change:>12} {delay:>11}"
+
+
+def _as_alert(alert: Alert) -> str:
+    figure = "" if alert.value is None else f" is {alert.value:f}"
+    return f"{alert.at:%H:%M:%S} {alert.state.upper():<12} {alert.name}: {alert.topic}{figure} ({alert.condition})"
 
 
 def as_line(event: Event) -> str:
@@ -114,6 +125,8 @@ async def watch(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
     def tell(event: Event) -> None:
         seen.add(event.name)
+        if event.name == "alert":
+            return  # it has a row
         err.write(f"# {as_line(event)}\n")
 
     seen: set[str] = set()

@@ -13,7 +13,7 @@ class Buffer:
 
     In arrival order, up to ``limit`` of them: then ``room`` waits, the socket is not read, and the server
     notices a slow client. With ``newest_only`` an update replaces the unread one of its topic, so that a slow
-    reader is never more than one value behind.
+    reader is never more than one value behind; of alerts all are kept.
     """
 
     def __init__(self, *, limit: int, newest_only: bool) -> None:
@@ -30,7 +30,8 @@ class Buffer:
     def put(self, updates: Iterable[Update]) -> None:
         for update in updates:
             self._arrivals += 1
-            key: object = update.topic if self._newest_only else self._arrivals
+            replaces = self._newest_only and update.alert is None  # one alert does not make up for another
+            key: object = update.topic if replaces else self._arrivals
             self._items.pop(key, None)
             self._items[key] = update
         if self._items:

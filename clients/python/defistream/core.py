@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from itertools import count
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from defistream.commands import COMMAND_TIMEOUT_S, Pending, Reply, refresh_at, r
 from defistream.errors import CommandError, from_reply
 from defistream.resume import Resumer
 from defistream.tracker import Tracker
-from defistream.update import Event, EventName, Stats, Update
+from defistream.update import Alert, Event, EventName, Stats, Update
 from defistream.wants import Part, Want, is_wildcard
 
 Order = Literal["arrival", "newest"]
@@ -58,9 +59,13 @@ class Core:
         return taken
 
     def take(self) -> tuple[list[Update], list[Event], list[Reply]]:
+        updates = self.tracker.take()
+        for update in updates:
+            if update.alert is not None and not update.snapshot:  # a snapshot's may be over for long
+                self._note("alert", update.topic, _told(update.alert), asdict(update.alert))
         events, self._events = self._events, []
         replies, self._replies = self._replies, []
-        return self.tracker.take(), events, replies
+        return updates, events, replies
 
     # --- the connection ------------------------------------------------------------------------------
 
@@ -162,8 +167,6 @@ class Core:
             self.tracker.updates(frame, now, wall)
         elif kind == "reply":
             self._reply(frame, now, wall)
-        elif kind == "alert":
-            self._note("alert", frame.get("topic"), str(frame.get("condition", "")), frame)
         elif kind == "notice":
             self._notice(frame, now)
         else:
@@ -268,3 +271,7 @@ class Core:
         self, name: EventName, topic: str | None, message: str = "", data: Mapping[str, Any] | None = None
     ) -> None:
         self._events.append(Event(name, topic, message, data or {}))
+
+
+def _told(alert: Alert) -> str:
+    return f"{alert.state}: {alert.name} ({alert.condition})"

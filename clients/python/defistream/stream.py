@@ -15,7 +15,7 @@ from defistream.core import Core, Order
 from defistream.dial import Dialer
 from defistream.errors import ConnectionLostError, StreamError
 from defistream.link import Link
-from defistream.update import Event, Stats, Update
+from defistream.update import Alert, Event, Stats, Update
 from defistream.wants import Part, Since, Want, cut_resume
 
 
@@ -141,6 +141,10 @@ class Stream:
 
     async def ping(self, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
         await self._command({"action": "ping"}, timeout_s)
+
+    async def acknowledge(self, alert: Alert, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
+        """The alert was seen: no later step of its rule is told of it. Raises CommandError (2010) if it is over."""
+        await self._command({"action": "ack", "rule": alert.rule, "alert": alert.id}, timeout_s)
 
     async def refresh(self, token: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
         """Extend the session with a new token (done by itself where a token can be had)."""

@@ -74,7 +74,7 @@ class Tracker:
             shown = -1
         if not new:
             self._stats.duplicates += 1
-        elif not self._newest_only or update.offset > shown:
+        elif not self._newest_only or update.offset > shown or update.alert is not None:
             self._stats.updates += 1
             self._out.append(update)
         self._look(update.topic, position, now)

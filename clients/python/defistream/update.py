@@ -8,13 +8,33 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+AlertState = Literal["firing", "acknowledged", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What happened to a rule. ``id`` stays the same from firing to resolved; ``at`` is when it got this ``state``.
+
+    ``value`` is the figure of ``topic`` that fired it; None where there is none: nothing was observed.
+    """
+
+    id: str
+    rule: str
+    name: str
+    state: AlertState
+    topic: str
+    value: Decimal | None
+    condition: str
+    fired_at: datetime
+    at: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """One published change (or, with ``snapshot``, the current value) of one topic.
 
     Values are exact decimals, times aware and in UTC. ``prev`` is the offset of the update before this one
-    that was due to this subscription. ``received_at`` is this machine's clock.
+    that was due to this subscription. ``received_at`` is this machine's clock. ``alert`` only on one's own alerts.
     """
 
     topic: str
@@ -31,6 +51,7 @@ class Update:
     confidence: Decimal | None
     snapshot: bool
     received_at: datetime
+    alert: Alert | None = None
 
     @property
     def delay_ms(self) -> float:
@@ -63,6 +84,23 @@ def parse_update(raw: Mapping[str, Any], *, sent_at: str | None, received_at: da
         confidence=_decimal(raw.get("confidence")),
         snapshot=bool(raw.get("snapshot", False)),
         received_at=received_at,
+        alert=_parse_alert(raw.get("alert")),
+    )
+
+
+def _parse_alert(raw: Mapping[str, Any] | None) -> Alert | None:
+    if raw is None:
+        return None
+    return Alert(
+        id=raw["id"],
+        rule=raw["rule"],
+        name=raw["name"],
+        state=raw["state"],
+        topic=raw["topic"],
+        value=_decimal(raw.get("value")),
+        condition=raw["condition"],
+        fired_at=_time(raw["fired_at"]),
+        at=_time(raw["at"]),
     )
 
 
@@ -76,13 +114,13 @@ EventName = Literal[
     "epoch",  # the server began the topic's offsets anew
     "rejected",  # a topic that cannot be subscribed to
     "notice",
-    "alert",
+    "alert",  # one of one's own, just now: it is yielded as an update too
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something about the stream that is not an update; ``data`` is the frame of a notice or an alert."""
+    """Something about the stream that is not an update; ``data`` is the frame of a notice, or an alert's fields."""
 
     name: EventName
     topic: str | None = None

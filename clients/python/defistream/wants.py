@@ -15,6 +15,9 @@ MAX_COMMAND_BYTES = 24_000
 MAX_COMMAND_TOPICS = 100
 _ENVELOPE_BYTES = 600  # action, id, rate and filter, generously
 
+MY_ALERTS = "alerts:me"
+PRIVATE = "alerts:"
+
 Since = dict[str, dict[str, Any]]
 
 
@@ -73,6 +76,8 @@ class Part:
 
 def wildcards_of(topic: str) -> Iterator[str]:
     """Every wildcard that covers a topic, the most specific first."""
+    if topic.startswith(PRIVATE):
+        yield MY_ALERTS
     end = topic.rfind(":")
     while end > 0:
         yield topic[: end + 1] + "*"
@@ -80,7 +85,8 @@ def wildcards_of(topic: str) -> Iterator[str]:
 
 
 def is_wildcard(pattern: str) -> bool:
-    return pattern.endswith(":*")
+    """Whether topics come by it that have other names; so do one's own alerts, which the server calls by the user."""
+    return pattern.endswith(":*") or pattern == MY_ALERTS
 
 
 def covering(wants: Mapping[str, Want], topic: str) -> str | None:

@@ -14,8 +14,8 @@ from tests.rule_strategies import START, conditions, halves, paths, rules
 END = START + timedelta(hours=1)
 
 
-@settings(max_examples=150, deadline=None)
-@given(rule=rules(), path=paths())
+@settings(max_examples=100, deadline=None)
+@given(rule=rules(), path=paths(size=40))
 def test_a_replayed_rule_tells_what_the_reference_tells(rule, path):
     replay = Replay(rule, START)
     for at, topic, value in path:

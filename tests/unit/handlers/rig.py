@@ -10,24 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import app as switchboard
-from chalicelib.errors import BadEndpointError, DefiStreamError, StoreDownError
+from chalicelib.errors import DefiStreamError, StoreDownError
 from chalicelib.protocol.alerts import DryRunAnswer
 from chalicelib.services.callers import Callers
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
-from chalicelib.services.endpoints import ManageEndpoints
 from chalicelib.services.health import CheckHealth
 from chalicelib.services.history import RecordHistory
 from chalicelib.services.idempotency import DoOnce
 from chalicelib.services.ingest import Ingest
-from chalicelib.services.links import Links
 from chalicelib.services.process import ProcessObservations
 from chalicelib.services.queries import Answer
 from chalicelib.services.reading import ReadHistory
 from chalicelib.services.retention import KeepMonths
 from chalicelib.services.rotation import RotateSecret
 from chalicelib.services.snapshots import ReadSnapshot
-from tests.fake_alerts import FakeDeliveryLog
+from tests.fake_endpoints import World
 from tests.fake_history import FakeArchive, FakeHistory, FakeMonths
 from tests.fake_results import FakeAnswers
 from tests.fake_rotation import FakeEdge, FakeSecretVersions
@@ -142,17 +140,10 @@ class FakeContainer:
         self.read_snapshot = ReadSnapshot(positions=self.positions, topics_max=3)
         self.read_history = ReadHistory(reader=self.history, positions=self.positions, now=rig.clock, fine_months=4)
         self.answer_query = FakeAnswerQuery()
-        self.manage_rules, self.delivery_log, self.dry_run = rig.rules, FakeDeliveryLog(), FakeDryRun()
-        self.links = Links(endpoints=rig.endpoints, public_url="https://defi-stream.dev", now=rig.clock)
-        self.endpoints = ManageEndpoints(
-            store=rig.endpoints,
-            log=self.delivery_log,
-            webhooks=FakeWebhooks(),
-            timers=rig.timers,
-            links=self.links,
-            has_email=True,
-            now=rig.clock,
-        )
+        self.manage_rules, self.dry_run = rig.rules, FakeDryRun()
+        telling = World(clock=rig.clock, store=rig.endpoints, states=rig.alert_states, timers=rig.timers)
+        self.delivery_log, self.links, self.webhooks = telling.log, telling.links, telling.fake
+        self.endpoints, self.notify = telling.endpoints, telling.notify
         self.versions = FakeSecretVersions(signing="the signing key that was put when the stack was made")
         self.rotate_secret = RotateSecret(
             versions=self.versions, edge=FakeEdge, token_secret_id="signing", origin_secrets={}
@@ -161,12 +152,6 @@ class FakeContainer:
     def _probe(self, name: str) -> None:
         if name in self.down:
             raise StoreDownError(f"{name} at 10.0.0.7:5432 is down")
-
-
-class FakeWebhooks:
-    def check(self, url: str) -> None:
-        if not url.startswith("https://"):
-            raise BadEndpointError("a webhook is https", pointer="/url")
 
 
 class FakeDryRun:

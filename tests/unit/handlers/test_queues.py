@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.errors import StoreDownError
 from chalicelib.handlers.queues import REQUEUE_RESERVE_S
 from chalicelib.protocol.envelopes import DeliveryJob, Frame, GoneMessage, TickMessage, encode, encode_observations
+from tests.fake_endpoints import endpoint_of, message_of
 from tests.fakes import seen
 from tests.unit.handlers.rig import Context, batch, event
 
@@ -135,3 +136,11 @@ def test_what_is_not_recorded_comes_again(invoke):
     invoke.container.history.fails = [StoreDownError("away")]
     assert invoke("record", batch(observed(invoke, (ETH, "100")), receives=3)) == failures("m0")
     assert invoke.container.retries.delays_s == {"r0": 4}
+
+
+def test_a_notification_is_told_and_one_that_cannot_be_read_is_left_to_the_dead_letters(invoke):
+    hook = endpoint_of("ada")
+    invoke.container.rig.endpoints.create(hook, limit=1)
+    told = msgspec.json.encode(message_of(hook)).decode()
+    assert invoke("notify", batch(told, "nonsense")) == failures("m1")
+    assert [sent.message_id for sent in invoke.container.webhooks.sent] == ["msg_firing_en_1"]

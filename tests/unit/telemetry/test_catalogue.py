@@ -57,4 +57,4 @@ def test_dimensions_have_the_values_that_the_product_has():
 def test_the_combinations_stay_affordable():
     """Each costs $0.30 a month and stage."""
     combinations = len(METRICS) + sum(len(DIMENSIONS[key]) for metric in METRICS for key in metric.dimensions)
-    assert combinations <= 60
+    assert combinations <= 75

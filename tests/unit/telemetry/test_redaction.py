@@ -4,12 +4,15 @@ import pytest
 import structlog
 
 from chalicelib.domain.keys import new_key
+from chalicelib.services.endpoints import new_secret
 from chalicelib.telemetry import invocation
 from chalicelib.telemetry.redaction import REDACTED, SHAPES, redact_text
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm9ueW1vdXMifQ.c2lnbmF0dXJlLW9mLXRoZS10ZXN0"
 EXAMPLES = {
     "API key": new_key(),
+    "webhook secret": new_secret(),
+    "token of a link": "https://alerts.example/v1/unsubscribe?token=ln_aB3dEf6hIj9kLm2nOp",
     "JSON Web Token": TOKEN,
     "private key": "-----BEGIN RSA PRIVATE KEY-----",
     "password in a URL": "rediss://default:hunter2hunter2@redis.internal:6379/0",
