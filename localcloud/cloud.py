@@ -208,7 +208,7 @@ class LocalCloud:
 
         return Gateway(
             invoke,
-            port=self.options.port,
+            port=self.options.port or free_port(),  # known before it listens: links in e-mails begin with it
             management_port=self.options.management_port or free_port(),
             region=REGION,
             credentials=(ACCESS_KEY, SECRET_KEY),

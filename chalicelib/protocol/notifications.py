@@ -52,9 +52,9 @@ class PingData(msgspec.Struct):
 class PingEvent(msgspec.Struct):
     """The body by which a webhook is verified."""
 
+    type: str  # endpoint.ping
     timestamp: str
     data: PingData
-    type: str = "endpoint.ping"
 
 
 def alert_event(alert: AlertBody) -> tuple[str, bytes]:
@@ -64,5 +64,5 @@ def alert_event(alert: AlertBody) -> tuple[str, bytes]:
 
 
 def ping_event(endpoint: str, at: datetime) -> tuple[str, bytes]:
-    event = PingEvent(at.isoformat().replace("+00:00", "Z"), PingData(endpoint))
-    return event.type, msgspec.json.encode(event)
+    kind = "endpoint.ping"
+    return kind, msgspec.json.encode(PingEvent(kind, at.isoformat().replace("+00:00", "Z"), PingData(endpoint)))

@@ -25,15 +25,7 @@ class PageQuery(Struct, forbid_unknown_fields=True):
 
 
 class TokenQuery(Struct, forbid_unknown_fields=True):
-    token: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=1024,
-            description="Of the link in the e-mail.",
-            extra_json_schema={"pattern": "^ln_[A-Za-z0-9_-]+$"},  # of another people are told by a page, as of an old one
-        ),
-    ]
+    token: Annotated[str, Meta(max_length=512, pattern="^ln_[A-Za-z0-9_-]+$", description="Of the link in the e-mail.")]
 
 
 # --- rules and their alerts --------------------------------------------------------------------------

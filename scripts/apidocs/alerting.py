@@ -245,7 +245,7 @@ LINKS = tuple(
         name,
         summary,
         description,
-        {200: (), 422: ()},
+        {200: (), 400: (), 422: ()},
         parameters=rest.TokenQuery,
         is_counted=False,
         is_page=True,

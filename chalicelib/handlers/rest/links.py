@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chalice import Blueprint, Response
 
-from chalicelib.errors import BadEndpointError
+from chalicelib.errors import BadEndpointError, WrongTypeError
 from chalicelib.handlers.rest.answering import Asked, Reply, answered
 from chalicelib.protocol.rest_alerts import TokenQuery
 
@@ -110,8 +110,8 @@ def _page(asked: Asked, work: Callable[[str], Endpoint], title: str, text: str, 
     """A page about the address that a token is of; for people a link that is over is a page too."""
     try:
         endpoint = work(asked.query(TokenQuery).token)
-    except BadEndpointError as error:
-        return _shown("This link is over", escape(f"{error}.".capitalize()), status=error.http_status)
+    except (BadEndpointError, WrongTypeError) as error:
+        return _shown("This link is not good", escape(f"{error}.".capitalize()), status=error.http_status)
     return _shown(title, text.format(escape(endpoint.address)), button)
 
 

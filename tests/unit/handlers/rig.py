@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from chalicelib.protocol.alerts import DryRunAnswer
 from chalicelib.services.callers import Callers
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
+from chalicelib.services.evaluate import EvaluateReport
 from chalicelib.services.health import CheckHealth
 from chalicelib.services.history import RecordHistory
 from chalicelib.services.idempotency import DoOnce
 from chalicelib.services.ingest import Ingest
-from chalicelib.services.process import ProcessObservations
+from chalicelib.services.process import Message, ProcessObservations
 from chalicelib.services.queries import Answer
 from chalicelib.services.reading import ReadHistory
 from chalicelib.services.retention import KeepMonths
@@ -144,6 +146,7 @@ class FakeContainer:
         telling = World(clock=rig.clock, store=rig.endpoints, states=rig.alert_states, timers=rig.timers)
         self.delivery_log, self.links, self.webhooks = telling.log, telling.links, telling.fake
         self.endpoints, self.notify = telling.endpoints, telling.notify
+        self.evaluate, self.keep_index, self.timers = FakeEvaluate(), FakeKeepIndex(), rig.timers
         self.versions = FakeSecretVersions(signing="the signing key that was put when the stack was made")
         self.rotate_secret = RotateSecret(
             versions=self.versions, edge=FakeEdge, token_secret_id="signing", origin_secrets={}
@@ -170,6 +173,30 @@ class FakeDryRun:
             fired=[],
             truncated=False,
         )
+
+
+class FakeEvaluate:
+    """``fails``: the message ids that are to come again."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.fails: dict[str, int] = {}
+
+    def run(self, messages: Sequence[Message]) -> EvaluateReport:
+        self.messages += messages
+        return EvaluateReport(failed=self.fails)
+
+
+class FakeKeepIndex:
+    def __init__(self) -> None:
+        self.sweeps = 0
+        self.is_down = False
+
+    def sweep(self) -> int:
+        self.sweeps += 1
+        if self.is_down:
+            raise StoreDownError("the store of rules is down")
+        return 0
 
 
 class FakeAnswerQuery:

@@ -144,3 +144,9 @@ def test_a_notification_is_told_and_one_that_cannot_be_read_is_left_to_the_dead_
     told = msgspec.json.encode(message_of(hook)).decode()
     assert invoke("notify", batch(told, "nonsense")) == failures("m1")
     assert [sent.message_id for sent in invoke.container.webhooks.sent] == ["msg_firing_en_1"]
+
+
+def test_what_was_not_evaluated_comes_again(invoke):
+    invoke.container.evaluate.fails = {"m1": 2}
+    assert invoke("evaluate", batch("{}", "{}", receives=3)) == failures("m1")
+    assert [(message.id, message.receives) for message in invoke.container.evaluate.messages] == [("m0", 3), ("m1", 3)]

@@ -1,5 +1,8 @@
 """What EventBridge fires."""
 
+import pytest
+
+from chalicelib.errors import StoreDownError
 from chalicelib.ports import FeedResult, FeedState
 from tests.fakes import seen
 from tests.unit.handlers.rig import event
@@ -21,9 +24,20 @@ def test_a_sweep_takes_what_was_lost_and_announces_ends(invoke):
     invoke.rig.ask("subscribe", topics=["price:ethereum"], rate="5s")
     invoke.rig.see("price:ethereum", "100", "101")
     invoke.rig.clock.forward(seconds=11)
-    assert invoke("sweep", event("scheduled")) == {"overdue": 1, "ending": 0}
+    assert invoke("sweep", event("scheduled")) == {"overdue": 1, "ending": 0, "mended": 0, "due": 0}
     invoke.rig.clock.forward(hours=2)
-    assert invoke("sweep", event("scheduled")) == {"overdue": 0, "ending": 1}
+    assert invoke("sweep", event("scheduled")) == {"overdue": 0, "ending": 1, "mended": 0, "due": 0}
+    assert [update["value"] for update in invoke.rig.jobs.updates("c")] == ["101"]
+
+
+def test_what_fails_in_a_sweep_keeps_nothing_else_from_its_turn(invoke):
+    invoke.rig.connect()
+    invoke.rig.ask("subscribe", topics=["price:ethereum"], rate="5s")
+    invoke.rig.see("price:ethereum", "100", "101")
+    invoke.rig.clock.forward(seconds=11)
+    invoke.container.keep_index.is_down = True
+    with pytest.raises(StoreDownError):
+        invoke("sweep", event("scheduled"))
     assert [update["value"] for update in invoke.rig.jobs.updates("c")] == ["101"]
 
 
@@ -43,6 +57,7 @@ def test_a_rehearsed_sweep_looks_and_does_nothing(invoke):
     answer = invoke("sweep", event("scheduled", detail={"rehearsal": True}))
     assert answer["rehearsal"] is True
     assert answer["overdue"] == 1
+    assert invoke.container.keep_index.sweeps == 0
     assert invoke.rig.jobs.updates("c") == []
 
 
