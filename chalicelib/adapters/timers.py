@@ -15,7 +15,7 @@ from chalicelib.ports.alerts import Due, QueueName
 
 SHARDS = 8  # so that one minute is not one hot partition
 ROWS_PER_SWEEP = 2000  # of a shard; the rest is taken a minute later, long before it is due
-_NAMES = {"ExpressionAttributeNames": {"#shard": "shard"}}  # a word that DynamoDB keeps for itself
+_NAMES: Mapping[str, Any] = {"ExpressionAttributeNames": {"#shard": "shard"}}  # a word that DynamoDB keeps for itself
 KEPT_S = 7 * 86_400  # after its time a row that no sweep found is no help to anybody
 
 
