@@ -48,6 +48,7 @@ def function_environment(
         "DATABASE_NAME": "postgres",
         "DATABASE_SECRET_ID": database_secret_id,
         "DATABASE_USER": "defi_stream",
+        "DATABASE_READER": "defi_stream_reader",
         "DATABASE_SSLMODE": "disable",
         "HISTORY_MONTHS": "0",  # the tape plays what is long over
         "HISTORY_FINE_MONTHS": "0",

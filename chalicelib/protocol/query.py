@@ -107,14 +107,36 @@ def decode_query(body: bytes) -> Query:
         raise NotJsonError(f"not JSON: {error}") from error
 
 
+SMALLEST = '{"from":"latest","select":["topic","value"]}'
+_MEMBER = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
 _CHOICES = {"from": TableName, "op": Operation, "fn": Function, "dir": Literal["asc", "desc"], "bucket": Width}
 
 
 def _told(reason: str, pointer: str) -> str:
+    if named := _MEMBER.match(reason):
+        return _told_member(named[1], pointer, is_missing="missing" in reason[: named.start(1)])
     choices = _CHOICES.get(pointer.rpartition("/")[2])
     if choices is not None and reason.startswith("Invalid enum value"):
         reason += f": one of {', '.join(get_args(choices))}"
+    if pointer == "/limit" and ">=" in reason:
+        reason += "; 'next' of an answer leads to more rows than its limit"
     return reason.replace("`", "'")
+
+
+def _told_member(name: str, pointer: str, *, is_missing: bool) -> str:
+    """Which member is missing, or unknown, and what there could be."""
+    if is_missing:
+        smallest = f": the smallest query is {SMALLEST}" if pointer == "" else ""
+        return f"missing is {name!r}{smallest}"
+    known = ", ".join(field.encode_name for field in msgspec.structs.fields(_struct_at(pointer)))
+    bucket = '; a bucket belongs in group_by: {"bucket":"1d","field":"start"}' if name == "bucket" else ""
+    return f"unknown field {name!r:.50}: there are {known}{bucket}"
+
+
+def _struct_at(pointer: str) -> type[Struct]:
+    """What a query has at a place where msgspec found an object."""
+    places: dict[str, type[Struct]] = {"select": Selected, "where": Condition, "group_by": Span, "order_by": Ordered}
+    return places.get(pointer[1:].partition("/")[0], Query)
 
 
 def _pointer(path: str) -> str:

@@ -91,8 +91,8 @@ def _time(raw: Any, pointer: str) -> datetime:
 _INTERVAL_NAMES = {minutes: name for name, minutes in INTERVALS.items()}
 
 
-def _number_told(value: Decimal | float) -> str:
-    text = repr(value) if isinstance(value, float) else str(value)
+def _number_told(value: Decimal | float | str) -> str:
+    text = value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
     if "e" in text or "E" in text:
         return plain(Decimal(text))
     if "." in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,6 +52,25 @@ async def test_a_primary_that_was_demoted_is_left(own_redis, tmp_path, clock):
         admin.execute_command("REPLICAOF", "NO", "ONE")
         assert stream.sequence([seen("price:a", "3", clock())]).changes[0] is not None
         assert {info["id"] for info in admin.client_list()} - before
+
+
+def test_a_server_that_does_not_answer_is_waited_for_once(clock):
+    """Else each command of a request would wait as long: for who counts it, who looks for an answer, who keeps one."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections for it
+        silent.settimeout(5)
+        now_s = 0.0
+        store = Redis(f"redis://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.05, monotonic=lambda: now_s)
+        with pytest.raises(StoreDownError, match=r"did not answer within 0\.05 s"):
+            store.call(lambda client: client.ping())
+        silent.accept()[0].close()
+        with pytest.raises(StoreDownError, match="a moment ago"):
+            store.call(lambda client: client.ping())
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        now_s = 0.06
+        with pytest.raises(StoreDownError, match="did not answer within"):
+            store.call(lambda client: client.ping())
 
 
 def test_a_full_server_is_a_store_that_is_down(redis_url, clock):
