@@ -11,13 +11,18 @@ import redis as driver
 from chalicelib.adapters.redis import client as adapter
 from chalicelib.adapters.redis.client import Redis
 from chalicelib.adapters.redis.ingest import RedisIngestStore
+from chalicelib.adapters.redis.results import RedisResults
 from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
 from chalicelib.adapters.redis.stream import TOPICS_PER_FLUSH, RedisStream
 from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
 from chalicelib.domain.filters import Group
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import FeedState, Session, Tick
+from chalicelib.protocol.planning import QueryLimits
+from chalicelib.protocol.query import SMALLEST
+from chalicelib.services.queries import AnswerQuery
 from chalicelib.settings import DEFAULT_THRESHOLDS
+from tests.fake_results import FakeQueries
 from tests.fakes import FakeClock, seen
 
 HOUR_MS = 3_600_000
@@ -71,6 +76,29 @@ def test_a_server_that_does_not_answer_is_waited_for_once(clock):
         now_s = 0.06
         with pytest.raises(StoreDownError, match="did not answer within"):
             store.call(lambda client: client.ping())
+
+
+def test_a_query_waits_once_for_a_server_that_does_not_answer_and_then_asks_the_database(clock):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = Redis(f"redis://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.05, monotonic=lambda: 0.0)
+        sizes = {"fresh_ms": 1000, "life_ms": 1000, "stale_ms": 1000, "answer_bytes": 1000, "budget_bytes": 1000}
+        service = AnswerQuery(
+            queries=FakeQueries(),
+            results=RedisResults(store, now=clock, **sizes, of_party=2, of_all=12, of_nobody=8),
+            now=clock,
+            token=lambda: "o",
+            limits=QueryLimits(),
+            timeout_s=5,
+            wait_s=3,
+        )
+        with pytest.raises(StoreDownError):  # as whoever counts the caller's requests does first
+            RedisLimits(store, now=clock).meter("rest:a", 1, 60)
+        assert service.run(SMALLEST.encode(), party="a").body
+        silent.settimeout(5)
+        silent.accept()[0].close()
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody else has come
+            silent.accept()
 
 
 def test_a_full_server_is_a_store_that_is_down(redis_url, clock):
