@@ -51,6 +51,7 @@ bench: setup ## the benchmarks, one JSON object each
 	@$(VENV)/python -m benchmarks.deliver --json
 	@$(VENV)/python -m benchmarks.stream --connections 1000 --json
 	@$(VENV)/python -m benchmarks.query --json
+	@$(VENV)/python -m benchmarks.rules --json
 	@$(VENV)/python -m benchmarks.outage --json
 
 loadtest: setup ## load, then the latency alarms' verdict; USERS=500 DURATION=60s SHAPE=storm ARGS="--inject-latency 300ms"

@@ -66,7 +66,7 @@ def migrate(server: PostgresServer) -> None:
 
 def session(server: PostgresServer) -> PostgresSession:
     where: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "name": "postgres", "sslmode": "disable"}
-    return PostgresSession(**where, user="defi_stream", application="benchmark", settings=READS)
+    return PostgresSession(**where, user="defi_stream_reader", application="benchmark", settings=READS)
 
 
 def product(queries: Queries, redis_url: str, *, fresh_ms: int = 1000) -> AnswerQuery:
@@ -74,7 +74,7 @@ def product(queries: Queries, redis_url: str, *, fresh_ms: int = 1000) -> Answer
         return datetime.now(UTC)
 
     times = {"fresh_ms": fresh_ms, "life_ms": 600_000, "stale_ms": 3600_000}
-    sizes = {"answer_bytes": MB, "budget_bytes": 64 * MB, "of_party": 12, "of_all": 12}
+    sizes = {"answer_bytes": MB, "budget_bytes": 64 * MB, "of_party": 12, "of_all": 12, "of_nobody": 12}
     return AnswerQuery(
         queries=queries,
         results=RedisResults(Redis(redis_url), now=now, **times, **sizes),

@@ -15,9 +15,10 @@ from localcloud.durations import duration
 
 EPILOG = """
 users: of a hundred, 75 subscribers (a whole kind or lists of topics, at several rates), 15 traders (prices through a
-filter; they break off every half minute and resume), 10 programs that read the REST API. Every client follows the
-protocol to the letter: offsets and prev of every update are checked, and at the end each asks the server where its
-topics stand, so an update that was not pushed is found even if it was the last one.
+filter; they break off every half minute and resume), 10 programs that use the REST API (topics, a topic's past, a
+dashboard's queries). Every client follows the protocol to the letter: offsets and prev of every update are checked, and
+at the end each asks the server where its topics stand, so an update that was not pushed is found even if it was the
+last one.
 
 the alarms: the template's latency alarms (PublishedToSequenced, SequencedToSent, PublishedToSent) are evaluated over
 the run, on a laptop once with the metrics that the handlers wrote and once with the delays that the clients measured.

@@ -63,12 +63,20 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self.losses: Counter[str] = Counter()  # by reason
         self.heard_at = time.monotonic()  # when the last live update came
+        self._made: set[tuple[str, str]] = set()
         self._fire = fire
         self._delays = delays
 
     def count(self, name: str, number: int = 1) -> None:
         if number:
             self.counts[name] += number
+
+    def answered(self, question: str, made_at: str) -> None:
+        """An answer to a query. The second to the same question with the same time of making was a kept one."""
+        self.count("answers")
+        if (question, made_at) not in self._made:
+            self._made.add((question, made_at))
+            self.count("answers_made")
 
     def lost(self, reason: str) -> None:
         """A topic of which something was given up. Offsets are left out of the reason, so that reasons stay few."""

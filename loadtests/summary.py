@@ -19,6 +19,8 @@ COUNTS = {
     "cuts": "connections broken off on purpose",
     "missed": "updates or topics that came only when asked for",
     "lost": "updates or topics lost for good",
+    "answers": "answers to queries",
+    "answers_made": "of these made by the database; the others were kept",
     "audited": "clients asked at the end, and found whole",
     "unaudited": "clients that could not be asked",
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from defistream.wants import Want
 from locust import User, between, task
@@ -14,6 +16,7 @@ from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import StopUser
 
 from loadtests.market import of_kind
+from loadtests.questions import choose, questions
 from loadtests.session import LOOK_S, Session
 
 if TYPE_CHECKING:
@@ -142,7 +145,7 @@ class Trader(StreamUser):
 
 
 class ApiReader(FastHttpUser):
-    """A program that reads topics page by page, looks at the health, and asks for tokens."""
+    """A program that reads topics page by page, asks a dashboard's questions, looks at the health, and wants tokens."""
 
     weight = 10
     wait_time = between(2.0, 6.0)
@@ -163,6 +166,22 @@ class ApiReader(FastHttpUser):
         while cursor is not None and self.swarm.loading:
             query = urlencode({"match": f"{kind}:*", "cursor": cursor})
             cursor = self._json(self.client.get(f"/v1/topics?{query}", name="/v1/topics")).get("next")
+
+    @task(6)
+    def query(self) -> None:
+        if not self.swarm.loading:
+            return
+        asked = choose(self.random, questions(self.swarm.topics, datetime.now(UTC)))
+        headers = {"x-api-key": self.key}
+        answer = self._json(self.client.post("/v1/query", json=asked, headers=headers, name="/v1/query"))
+        if answer:
+            self.swarm.ledger.answered(json.dumps(asked), answer["made_at"])
+
+    @task(2)
+    def history(self) -> None:
+        if self.swarm.loading and self.swarm.topics:
+            topic = quote(self.random.choice(self.swarm.topics), safe=":")
+            self.client.get(f"/v1/history/{topic}", headers={"x-api-key": self.key}, name="/v1/history")
 
     @task(1)
     def health(self) -> None:

@@ -56,6 +56,7 @@ def function_environment(
         "DATABASE_NAME": "postgres",
         "DATABASE_SECRET_ID": database_secret_id,
         "DATABASE_USER": "defi_stream",
+        "DATABASE_READER": "defi_stream_reader",
         "DATABASE_SSLMODE": "disable",
         "EMAIL_SENDER": SENDER,
         "PUBLIC_URL": public_url,

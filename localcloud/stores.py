@@ -139,6 +139,7 @@ class PostgresServer:
             "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "off",
+            "temp_file_limit": "1GB",  # as in cfn/data.yaml
         }
         command = [str(postgres_binaries() / "postgres"), "-D", str(data)]
         for name, value in settings.items():

@@ -30,13 +30,14 @@ class FakeAnswers:
         budget_bytes: int = 50_000,
         of_party: int = 2,
         of_all: int = 3,
+        of_nobody: int = 3,
     ) -> None:
         self._now = now
         self._fresh_ms, self._life_ms, self._stale_ms = fresh_ms, life_ms, stale_ms
         self._answer_bytes, self._budget_bytes = answer_bytes, budget_bytes
         self._kept: OrderedDict[str, tuple[str, Kept, int]] = OrderedDict()  # the one used longest ago first
-        self._places = (of_party, of_all)
-        self._leases: dict[str, tuple[str, str, int]] = {}
+        self._places, self._of_nobody = (of_party, of_all), of_nobody
+        self._leases: dict[str, tuple[str, str, int, bool]] = {}
         self._arrived: Counter[str] = Counter()
         self.down = False
 
@@ -45,7 +46,9 @@ class FakeAnswers:
         if topics:
             self._arrived.update({"*", *topics, *(name for topic in topics for name in wildcards_of(topic))})
 
-    def find(self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int) -> Found:
+    def find(
+        self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int, is_anonymous: bool = False
+    ) -> Found:
         now_ms, version = self._check(), ":".join(str(self._arrived[scope]) for scope in scopes)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -56,10 +59,12 @@ class FakeAnswers:
         self._leases = {known: lease for known, lease in self._leases.items() if lease[2] > now_ms}
         if key in self._leases:
             return Found("wait", None, version)
-        parties = [whose for _, whose, _ in self._leases.values()]
+        parties = [lease[1] for lease in self._leases.values()]
         if parties.count(party) >= self._places[0] or len(parties) >= self._places[1]:
             return Found("full", None, version)
-        self._leases[key] = (owner, party, now_ms + lease_ms)
+        if is_anonymous and sum(lease[3] for lease in self._leases.values()) >= self._of_nobody:
+            return Found("full", None, version)
+        self._leases[key] = (owner, party, now_ms + lease_ms, is_anonymous)
         return Found("make", None, version)
 
     def keep(self, key: str, body: str, *, owner: str, version: str, made_ms: int) -> bool:

@@ -11,6 +11,7 @@ export function bindKeys({ table, detail }) {
   filter.addEventListener("input", () => table.set({ filter: filter.value }));
   byId("help-open").addEventListener("click", () => help.showModal());
   byId("help-close").addEventListener("click", () => help.close());
+  detail.onOpen = (row) => table.opened(row);
   detail.onClose = () => table.closed();
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the fragment is not for places

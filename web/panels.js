@@ -40,6 +40,7 @@ export class Detail {
     const clock = row.recorded ? "Time of the recording, in UTC" : "Your time";
     setText(byId("detail-axes"), `${clock}. The upright scale does not start at zero.`);
     keep({ topic: row.topic });
+    this.onOpen?.(row);
     this.chart.open(row);
     this.#paint();
   }

@@ -103,9 +103,15 @@ export class Table {
 
   openSelected() {
     const row = this.market.rows.get(this.selected);
-    if (!row) return;
+    if (row) this.onOpen(row);
+  }
+
+  /** The detail was opened, from here or by a link: its row is marked, without the focus. */
+  opened(row) {
     this.#opened = row.topic;
-    this.onOpen(row);
+    if (this.selected === row.topic && this.chosen) return;
+    this.chosen = true;
+    this.select(row, false);
   }
 
   /** The detail was closed: the focus goes back to its row, if that is still there. */

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.owner import Postgres
+from chalicelib.adapters.postgres.shares import share
 from chalicelib.errors import DefiStreamError, SchemaError, StoreDownError
 from chalicelib.ports import Migration
 
@@ -22,7 +23,10 @@ LOCK_TIMEOUT = "10s"  # a change that waits for a table's lock makes every query
 
 
 class AlembicSchema:
-    """One migration at a time, whoever starts it; one that fails leaves nothing behind."""
+    """One migration at a time, whoever starts it; one that fails leaves nothing behind.
+
+    With every migration, even one that finds nothing to do, the server's connections are shared out anew.
+    """
 
     def __init__(self, postgres: Postgres, *, migrations: Path = MIGRATIONS) -> None:
         self._postgres = postgres
@@ -42,7 +46,9 @@ class AlembicSchema:
             raise SchemaError(f"revision {target} is not in this package, whose newest is {self.head()}")
         try:
             with self._postgres.transaction(deadline) as connection:
-                return self._upgrade(connection, target)
+                done = self._upgrade(connection, target)
+                share(connection)
+                return done
         except DBAPIError as error:
             raise _told(error, target) from error
         except CommandError as error:

@@ -102,7 +102,7 @@ class Table:
             )["Items"]
 
     def together(self, *writes: Mapping[str, Any]) -> None:
-        """All or none of them, each without its table's name. Raises ConditionFailedError for the first that may not be."""
+        """All or none, each without its table's name. Raises ConditionFailedError with the first that failed."""
         named: list[Any] = [
             {kind: {"TableName": self.name, **what} for kind, what in write.items()} for write in writes
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ class Clients:
 
         settings = self.settings
         if not settings.redis_user:
-            return Redis(settings.redis_url)
+            return Redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
         from chalicelib.adapters.redis.iam import IamCredentials
 
         signed = IamCredentials(
@@ -52,21 +53,29 @@ class Clients:
             region=settings.region,
             credentials=self._frozen_credentials,
         )
-        return Redis(settings.redis_url, credentials=signed)
+        return Redis(settings.redis_url, credentials=signed, timeout_s=settings.redis_timeout_s)
 
     @cached_property
     def postgres_reads(self) -> PostgresSession:
         """One connection a process for all that only reads."""
-        return self.postgres("query", timeout_ms=int(self.settings.query_timeout_s * 1000), reads=True)
+        from chalicelib.adapters.postgres.session import READS
 
-    def postgres(self, application: str, *, timeout_ms: int = 5000, reads: bool = False) -> PostgresSession:
-        """A login as the functions' user, if need be for reads only. The server knows it as ``application``."""
+        self._need("database_reader")
+        timeout_ms = int(self.settings.query_timeout_s * 1000)
+        return self._postgres("query", self.settings.database_reader, timeout_ms, READS)
+
+    def postgres(self, application: str, *, timeout_ms: int) -> PostgresSession:
+        """A login as the user that changes rows. The server knows it as ``application``."""
+        self._need("database_user")
+        return self._postgres(application, self.settings.database_user, timeout_ms, {})
+
+    def _postgres(self, application: str, user: str, timeout_ms: int, given: Mapping[str, str]) -> PostgresSession:
         from chalicelib.adapters.postgres.login import IamToken
-        from chalicelib.adapters.postgres.session import READS, PostgresSession
+        from chalicelib.adapters.postgres.session import PostgresSession
 
         settings = self.settings
-        self._need("database_host", "database_user")
-        host, port, user = settings.database_host, settings.database_port, settings.database_user
+        self._need("database_host")
+        host, port = settings.database_host, settings.database_port
         token = IamToken(host=host, port=port, user=user, region=settings.region, credentials=self._frozen_credentials)
         return PostgresSession(
             host=host,
@@ -77,7 +86,7 @@ class Clients:
             application=application,
             password=None if settings.database_sslmode == "disable" else token,  # a token is a password: never in clear
             timeout_ms=timeout_ms,
-            settings=READS if reads else {},
+            settings=given,
         )
 
     @cached_property

@@ -92,6 +92,7 @@ class History(Stores):
             budget_bytes=settings.query_cache_bytes,
             of_party=settings.queries_per_party,
             of_all=settings.queries_at_once,
+            of_nobody=settings.queries_of_nobody,
         )
         return AnswerQuery(
             queries=PostgresQueries(self.postgres_reads),

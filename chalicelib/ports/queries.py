@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # no other function loads what plans are made of
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page: values in the order of the plan's outputs.
+    """One page: values in the order of the plan's outputs; exact numbers as Decimal or as decimal text.
 
     ``ends`` are the values of the plan's order in the last row, if more rows follow it; ``more`` says that they do.
     """
@@ -47,10 +47,12 @@ class Found:
 
 
 class Results(Protocol):
-    """Answers by the digest of their plan: for each at most one caller makes it at a time, and of all, and of those of
-    one party, at most so many are in the making."""
+    """Answers by the digest of their plan: for each at most one caller makes it at a time, and of all, of those of
+    one party, and of those of all who are anonymous, at most so many are in the making."""
 
-    def find(self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int) -> Found:
+    def find(
+        self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int, is_anonymous: bool = False
+    ) -> Found:
         """An answer is fresh until data of one of the scopes has arrived after it was begun.
 
         Who is told to make it has ``lease_ms`` for that; then another may be.

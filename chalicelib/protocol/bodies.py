@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -24,8 +24,10 @@ def decode_body(
     max_bytes: int,
     max_nesting: int,
     choices: Mapping[str, Sequence[str]],
+    explain: Callable[[str, str], str] = lambda reason, _: reason,
 ) -> T:
-    """``what`` names it in messages; ``choices`` are those of the fields that have some, by the field's name.
+    """``what`` names it in messages; ``choices`` are those of the fields that have some, by the field's name;
+    ``explain`` makes msgspec's reason and the pointer a better reason.
 
     Raises TooLargeError, NotJsonError, or ``refused`` with a pointer for anything else, whatever it is.
     """
@@ -42,7 +44,8 @@ def decode_body(
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         pointer = _pointer(path.removesuffix("`"))
-        raise refused(_told(reason, choices.get(pointer.rpartition("/")[2])), pointer=pointer) from error
+        told = explain(_told(reason, choices.get(pointer.rpartition("/")[2])), pointer)
+        raise refused(told.replace("`", "'"), pointer=pointer) from error
     except (msgspec.DecodeError, UnicodeError, ArithmeticError) as error:
         raise NotJsonError(f"not JSON: {error}") from error
 
@@ -50,7 +53,7 @@ def decode_body(
 def _told(reason: str, choices: Sequence[str] | None) -> str:
     if choices is not None and reason.startswith("Invalid enum value"):
         reason += f": one of {', '.join(choices)}"
-    return reason.replace("`", "'")
+    return reason
 
 
 def _pointer(path: str) -> str:

@@ -84,7 +84,8 @@ def _limit(asked: int | None, most: int, is_aggregated: bool) -> int:
     if asked is None:
         return most if is_aggregated else DEFAULT_ROWS
     if asked > most:
-        raise BadQueryError(f"at most {most}", pointer="/limit")
+        what = "groups, in one page" if is_aggregated else "rows a page: 'next' of the answer leads to more"
+        raise BadQueryError(f"at most {most} {what}", pointer="/limit")
     return asked
 
 

@@ -5,6 +5,7 @@ Decoding is bounded, and what is wrong is told with a JSON Pointer to it.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
@@ -102,4 +103,33 @@ def decode_query(body: bytes) -> Query:
         max_bytes=MAX_QUERY_BYTES,
         max_nesting=MAX_NESTING,
         choices=_CHOICES,
+        explain=_explained,
     )
+
+
+SMALLEST = '{"from":"latest","select":["topic","value"]}'
+_MEMBER = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
+
+
+def _explained(reason: str, pointer: str) -> str:
+    if named := _MEMBER.match(reason):
+        return _told_member(named[1], pointer, is_missing="missing" in reason[: named.start(1)])
+    if pointer == "/limit" and ">=" in reason:
+        reason += "; 'next' of an answer leads to more rows than its limit"
+    return reason
+
+
+def _told_member(name: str, pointer: str, *, is_missing: bool) -> str:
+    """Which member is missing, or unknown, and what there could be."""
+    if is_missing:
+        smallest = f": the smallest query is {SMALLEST}" if pointer == "" else ""
+        return f"missing is {name!r}{smallest}"
+    known = ", ".join(field.encode_name for field in msgspec.structs.fields(_struct_at(pointer)))
+    bucket = '; a bucket belongs in group_by: {"bucket":"1d","field":"start"}' if name == "bucket" else ""
+    return f"unknown field {name!r:.50}: there are {known}{bucket}"
+
+
+def _struct_at(pointer: str) -> type[Struct]:
+    """What a query has at a place where msgspec found an object."""
+    places: dict[str, type[Struct]] = {"select": Selected, "where": Condition, "group_by": Span, "order_by": Ordered}
+    return places.get(pointer[1:].partition("/")[0], Query)

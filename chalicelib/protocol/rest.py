@@ -6,7 +6,7 @@ Values are decimal strings, times RFC 3339 in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -64,7 +64,7 @@ class HistoryQuery(Struct, forbid_unknown_fields=True, rename={"from_": "from"})
     to: AskedTime | UnsetType = UNSET
     interval: (
         Annotated[
-            Literal["raw", "1m", "5m", "1h", "1d"],
+            Literal["1m", "5m", "1h", "1d", "raw"],
             Meta(description=f"Without it, the width that makes at most {MAX_POINTS} candles of the range."),
         ]
         | UnsetType
@@ -258,5 +258,22 @@ def asked(kind: type[T], parameters: Mapping[str, Sequence[str]]) -> T:
     try:
         return msgspec.convert({name: values[0] for name, values in parameters.items()}, kind)
     except msgspec.ValidationError as error:
-        told = str(error).replace("Object missing required field", "missing is the parameter").replace("`", "'")
-        raise WrongTypeError(told) from error
+        raise WrongTypeError(_told(str(error).replace("`", "'"), kind)) from error
+
+
+def _told(complaint: str, kind: type[Struct]) -> str:
+    """msgspec's words; of a value that is not one of a few, the few."""
+    reason, _, name = complaint.removesuffix("'").partition(" - at '$.")
+    if reason.startswith("Invalid enum value"):
+        (asked_for,) = (field.type for field in msgspec.structs.fields(kind) if field.encode_name == name)
+        return (
+            f"{name} is one of {', '.join(_choices(asked_for))}, not {reason.removeprefix('Invalid enum value '):.60}"
+        )
+    return complaint.replace("Object missing required field", "missing is the parameter")
+
+
+def _choices(annotation: object) -> tuple[str, ...]:
+    """Of the Literal that is somewhere in a type."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next(filter(None, map(_choices, get_args(annotation))), ())

@@ -92,10 +92,16 @@ def time_value(raw: Any, pointer: str) -> datetime:
 _INTERVAL_NAMES = {minutes: name for name, minutes in INTERVALS.items()}
 
 
-def _number_told(value: Decimal | float) -> str:
+def _number_told(value: Decimal | float | str) -> str:
+    if isinstance(value, str):  # PostgreSQL's text of a numeric: without exponent
+        return value if value[-1] != "0" or value == "0" else _stripped(value)
     text = repr(value) if isinstance(value, float) else str(value)
     if "e" in text or "E" in text:
         return plain(Decimal(text))
+    return _stripped(text)
+
+
+def _stripped(text: str) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import structlog
 
-from chalicelib.domain.plans import Plan, digest, kind_of, scopes
-from chalicelib.domain.tables import FieldKind
+from chalicelib.domain.plans import Plan, digest, scopes
 from chalicelib.errors import BadQueryError, DefiStreamError, QueryTooSlowError, StoreDownError, TooManyQueriesError
-from chalicelib.ports.queries import Found, Kept, Queries, Results, Rows
-from chalicelib.protocol.cursor import cursor_after
+from chalicelib.ports.queries import Found, Kept, Queries, Results
 from chalicelib.protocol.planning import QueryLimits, plan_of
 from chalicelib.protocol.query import decode_query
-from chalicelib.protocol.values import TOLD
+from chalicelib.services.answers import answer_body
 from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
@@ -29,7 +26,7 @@ LEASE_SPARE_MS = 7000  # to connect, to send and to encode: for what is not the 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.1
 # Lambda gives no more than 6 MiB back, in which an answer is a JSON string: quotes and letters beyond ASCII take more.
 ANSWER_BYTES = 6_000_000
-DOWN_S = 1.0  # so long a database that did not answer is not asked again where an old answer will do
+DOWN_S = 1.0  # so long, or as long as it took to fail, a database that did not answer is not asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,8 @@ class Answer:
 class AnswerQuery:
     """Guarantees: an answer not marked stale holds all that had arrived, but for the last second's, when it was asked
     for; of equal questions at one time one is asked of the database; a party has at most its places' queries under way,
-    whatever it sends. While Redis is down every question is asked of the database.
+    whatever it sends, and all who are anonymous leave some to the others. While Redis is down every question is asked
+    of the database.
     """
 
     def __init__(
@@ -70,14 +68,14 @@ class AnswerQuery:
         self._monotonic, self._sleep = monotonic, sleep
         self._down_until = 0.0
 
-    def run(self, body: bytes, *, party: str) -> Answer:
+    def run(self, body: bytes, *, party: str, is_anonymous: bool = False) -> Answer:
         """Raises NotJsonError, TooLargeError or BadQueryError for what is no query of ours; QueryTooSlowError,
         TooManyQueriesError; StoreDownError if there is no earlier answer either.
         """
         plan = plan_of(decode_query(body), now=self._now(), limits=self._limits)
         key, owner = digest(plan), self._token()
         try:
-            found = self._find(key, plan, owner, party)
+            found = self._find(key, plan, {"owner": owner, "party": party, "is_anonymous": is_anonymous})
         except StoreDownError:
             log.warning("answers_not_kept", exc_info=True)
             return self._ask(plan)
@@ -95,11 +93,11 @@ class AnswerQuery:
             self._give_up(key, owner)
             raise
 
-    def _find(self, key: str, plan: Plan, owner: str, party: str) -> Found:
+    def _find(self, key: str, plan: Plan, who: dict[str, Any]) -> Found:
         """The answer, or the right to make it, or why neither could be had in time."""
         until, pause_s = self._monotonic() + self._wait_s, FIRST_PAUSE_S
         while True:
-            found = self._results.find(key, scopes(plan), owner=owner, party=party, lease_ms=self._lease_ms)
+            found = self._results.find(key, scopes(plan), lease_ms=self._lease_ms, **who)
             if found.state in ("fresh", "make") or self._monotonic() >= until:
                 return found
             self._sleep(pause_s)
@@ -129,7 +127,8 @@ class AnswerQuery:
             metrics.count("QueriesTooSlow")
             raise
         except StoreDownError:
-            self._down_until = self._monotonic() + DOWN_S
+            failed_at = self._monotonic()
+            self._down_until = failed_at + max(DOWN_S, failed_at - began)
             raise
         metrics.record("QueryDuration", (self._monotonic() - began) * 1000)
         body = answer_body(plan, rows)
@@ -153,33 +152,6 @@ class AnswerQuery:
             self._results.give_up(key, owner=owner)
 
 
-def answer_body(plan: Plan, rows: Rows) -> str:
-    """``{"columns":[{"name","kind"}],"rows":[{name: value}],"next":cursor or null,"truncated":bool}``.
-
-    ``truncated``: there are more groups than were asked for, and no cursor leads to them.
-    """
-    kinds = [(output.name, kind_of(output, plan.table)) for output in plan.outputs]
-    body = {
-        "columns": [{"name": name, "kind": kind} for name, kind in kinds],
-        "rows": _named(kinds, rows.values),
-        "next": None if rows.ends is None else cursor_after(plan, rows.ends),
-        "truncated": rows.more and plan.is_aggregated,
-    }
-    return msgspec.json.encode(body).decode()
-
-
 def _is_too_large(body: str) -> bool:
     """A letter takes at most twelve bytes: most answers need not be measured."""
     return len(body) > ANSWER_BYTES // 12 and len(json.dumps(body)) > ANSWER_BYTES
-
-
-def _named(kinds: Sequence[tuple[str, FieldKind]], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Ten thousand rows are a page: what is decided of a column is decided once."""
-    names = [name for name, _ in kinds]
-    columns = [_told(kind, column) for (_, kind), column in zip(kinds, zip(*rows, strict=True), strict=bool(rows))]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _told(kind: FieldKind, column: Sequence[Any]) -> Sequence[Any]:
-    tell = TOLD.get(kind)
-    return column if tell is None else [None if value is None else tell(value) for value in column]

@@ -67,7 +67,8 @@ class ReadHistory:
         width: Width | None = None,
         page: PageStart | None = None,
     ) -> Page:
-        """Without ``width`` the finest that makes one page. A ``page`` has its own.
+        """Without ``start`` the last day, or what is from the newest observation on if that is older. Without
+        ``width`` the finest that makes one page. A ``page`` has its own.
 
         Raises UnknownTopicError, NotAllowedError, WrongTypeError, StoreDownError.
         """
@@ -83,9 +84,17 @@ class ReadHistory:
         live = self._live(topic, seen) if reaches_now or seen is None else None
         if seen is None and live is None:
             raise UnknownTopicError(f"no topic {topic!r:.150}")
+        if start is None:
+            begin = self._begin(begin, seen, page)
         chosen = page.width if page else self._width(begin, stop) if width is None else width
         found = self._candles(topic, chosen, begin, stop, page) if chosen else self._points(topic, begin, stop, page)
         return replace(found, live=live) if reaches_now and found.following is None else found
+
+    @staticmethod
+    def _begin(begin: datetime, seen: datetime | None, page: PageStart | None) -> datetime:
+        """Where nobody said: so early that the newest observation is in it, and as early as the page goes on."""
+        begin = begin if seen is None else min(begin, seen)
+        return begin if page is None else min(begin, page.at)
 
     def _live(self, topic: str, seen: datetime | None) -> Place | None:
         try:

@@ -38,6 +38,9 @@ class ReadSnapshot:
 def check_public(topic: str) -> None:
     """Raises UnknownTopicError for what is no single topic, NotAllowedError for what is somebody's own."""
     if not is_topic(topic):
-        raise UnknownTopicError(f"no topic {topic!r:.150}")
+        told = f"no topic {topic!r:.150}"
+        if topic.endswith(":*"):
+            told += f" alone, but a wildcard: GET /v1/topics?match={topic:.128} lists what it stands for"
+        raise UnknownTopicError(told)
     if kind_of(topic) in PRIVATE_KINDS:
         raise NotAllowedError("alerts are private")

@@ -59,7 +59,8 @@ class Settings:
     database_port: int = 5432
     database_name: str = ""
     database_secret_id: str = ""  # JSON with username and password: of the owner, where the schema is changed
-    database_user: str = ""  # everywhere else: logs in by IAM, and where there is no TLS without a password
+    database_user: str = ""  # where rows are changed: logs in by IAM, and where there is no TLS without a password
+    database_reader: str = ""  # where they are only read, likewise
     database_sslmode: str = "verify-full"
 
     history_queue_url: str = ""  # these three only where history is recorded
@@ -73,6 +74,7 @@ class Settings:
     query_wait_s: float = 3.0  # so long a query waits for an equal one's answer, or for one of the places
     queries_per_party: int = 2  # that the database works on at once
     queries_at_once: int = 12
+    queries_of_nobody: int = 8  # of these, for all who come without a key
     query_days: int = 31  # of observations that one query may reach over
     query_topic_days: int = 366  # where it names its topics
     query_fresh_s: float = 1.0  # so long an answer is given again whatever has arrived
@@ -96,6 +98,7 @@ class Settings:
     version: str = "dev"
     log_level: str = "INFO"
     log_sample_rate: float = 0.0  # share of invocations that write at DEBUG whatever the level
+    redis_timeout_s: float = 2.0  # for a connection and for each answer; then as long nothing is asked of it
     redis_user: str = ""  # with redis_group: log in by IAM, as this user of that replication group; empty: no login
     redis_group: str = ""
     origin_secret_a_id: str = ""  # with b: callers must send one of the headers x-origin-verify-a and -b; empty: none

@@ -72,6 +72,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "VERSION": str,
     "LOG_LEVEL": _level,
     "LOG_SAMPLE_RATE": _share,
+    "REDIS_TIMEOUT_S": _positive(float),
     "REDIS_USER": str,
     "REDIS_GROUP": str,
     "DATABASE_HOST": str,
@@ -79,6 +80,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "DATABASE_NAME": str,
     "DATABASE_SECRET_ID": str,
     "DATABASE_USER": str,
+    "DATABASE_READER": str,
     "DATABASE_SSLMODE": _sslmode,
     "HISTORY_QUEUE_URL": str,
     "HISTORY_DEAD_LETTERS_URL": str,
@@ -90,6 +92,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "QUERY_WAIT_S": _positive(float),
     "QUERIES_PER_PARTY": _positive(int),
     "QUERIES_AT_ONCE": _positive(int),
+    "QUERIES_OF_NOBODY": _positive(int),
     "QUERY_DAYS": _positive(int),
     "QUERY_TOPIC_DAYS": _positive(int),
     "QUERY_FRESH_S": _positive(float),
@@ -151,10 +154,11 @@ def _pairs(env: Mapping[str, str]) -> list[str]:
 
 def _database(env: Mapping[str, str]) -> list[str]:
     """Which of the variables that lead to PostgreSQL are missing while others are there."""
-    if not any(env.get(name) for name in ("DATABASE_HOST", "DATABASE_NAME", "DATABASE_SECRET_ID", "DATABASE_USER")):
+    logins = ("DATABASE_SECRET_ID", "DATABASE_USER", "DATABASE_READER")
+    if not any(env.get(name) for name in ("DATABASE_HOST", "DATABASE_NAME", *logins)):
         return []
     bad = [f"{name} is missing" for name in ("DATABASE_HOST", "DATABASE_NAME") if not env.get(name)]
-    if not env.get("DATABASE_SECRET_ID") and not env.get("DATABASE_USER"):
+    if not any(env.get(name) for name in logins):
         bad.append("DATABASE_SECRET_ID is missing")
     return bad
 

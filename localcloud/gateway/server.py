@@ -161,7 +161,7 @@ class Gateway:
 
     async def _listen_public(self) -> None:
         app = web.Application(client_max_size=self.limits.rest_body_bytes)
-        app.router.add_route("*", "/{path:.*}", self._dispatch)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._dispatch)  # "." is no line feed, which a path may hold
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, backlog=_BACKLOG)

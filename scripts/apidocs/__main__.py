@@ -15,6 +15,7 @@ from scripts.apidocs.asyncapi import asyncapi
 from scripts.apidocs.openapi import openapi
 from scripts.apidocs.pages import api_page
 from scripts.apidocs.schemas import written
+from scripts.apidocs.socket_page import socket_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,14 +26,15 @@ def documents() -> dict[Path, str]:
     return {
         Path("chalicelib/handlers/rest/openapi.json"): written(rest, indented=False),  # as it is served
         Path("docs/asyncapi.json"): written(socket),
-        Path("docs/api.md"): api_page(rest, socket),
+        Path("docs/api.md"): api_page(rest),
+        Path("docs/socket.md"): socket_page(socket),
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(
         prog="python -m scripts.apidocs",
-        description="Write docs/api.md, docs/asyncapi.json and the OpenAPI document that the API serves.",
+        description="Write docs/api.md, docs/socket.md and the documents that they show, OpenAPI and AsyncAPI.",
     )
     options.add_argument("--check", action="store_true", help="write nothing; end with 1 if a file is out of date")
     check: bool = options.parse_args(arguments).check

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chalicelib.protocol import commands
 from scripts.apidocs import frames
+from scripts.apidocs.examples import MESSAGES
 from scripts.apidocs.schemas import components, flowed, reference
 
 # By command: what it is for, and its reply.
@@ -92,7 +93,12 @@ def _name(kind: type[Struct]) -> str:
 
 
 def _message(kind: type[Struct]) -> dict[str, Any]:
-    return {"name": kind.__name__, "contentType": "application/json", "payload": reference(kind)}
+    return {
+        "name": kind.__name__,
+        "contentType": "application/json",
+        "payload": reference(kind),
+        "examples": [{"payload": MESSAGES[kind]}],
+    }
 
 
 def _said(*kinds: type[Struct]) -> list[dict[str, str]]:

@@ -116,7 +116,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
-                "description": "The same for every try of one request: it is done once, and answered the same.",
+                "description": "The same for every try of one request: it is done once, and answered the same. Make it "
+                "a random UUID: another request under the same key is refused, or taken for this one.",
                 "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
             }
         )

@@ -63,7 +63,8 @@ OPERATIONS = (
         "/v1/history/{topic}",
         "readHistory",
         "A topic's past",
-        "Candles of the width that makes one page of the range (a day, without `from`), or of the one asked for; "
+        "Candles of the width that makes one page of the range, or of the one asked for; without `from` the range is "
+        "the last day, or from the newest observation on if that is older; "
         "with `interval=raw` single observations. Candles of 1 and 5 minutes are kept for some months, the wider ones "
         "for ever. A page of the newest says in `live` where the stream joins.",
         {200: (rest.CandleHistory, rest.RawHistory)},

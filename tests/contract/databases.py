@@ -61,4 +61,4 @@ def empty_database(server: PostgresServer, name: str, directory: Path) -> Iterat
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
         yield Database(server, name, directory)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
-        connection.execute("DROP ROLE IF EXISTS defi_stream, rds_iam, keeper")
+        connection.execute("DROP ROLE IF EXISTS defi_stream, defi_stream_reader, rds_iam, keeper")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from chalicelib.domain.tables import TABLES
 from chalicelib.errors import QueryTooSlowError, StoreDownError
 from chalicelib.protocol.planning import QueryLimits, plan_of
 from chalicelib.protocol.query import decode_query
-from chalicelib.services.queries import answer_body
+from chalicelib.services.answers import answer_body
 from localcloud.processes import free_port
 from localcloud.stores import PostgresServer
 from tests.contract.databases import Database, empty_database
@@ -44,8 +47,9 @@ def filled(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFac
 
 
 def session(database: Database, **changes: Any) -> PostgresSession:
-    usual = {"host": "127.0.0.1", "port": database.server.port, "name": database.name, "sslmode": "disable"}
-    return PostgresSession(**{**usual, "user": "defi_stream", "application": "api", "settings": READS, **changes})
+    where = {"host": "127.0.0.1", "port": database.server.port, "name": database.name, "sslmode": "disable"}
+    usual = {**where, "user": "defi_stream_reader", "application": "api", "settings": READS}
+    return PostgresSession(**{**usual, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -172,15 +176,21 @@ def test_an_average_orders_groups(queries):
     assert len(means) == len({row["topic"] for row in ROWS["observations"]})
 
 
-def test_the_database_ends_what_takes_too_long(queries, filled):
+@contextmanager
+def many_latest(filled: Database, times: str) -> Iterator[None]:
+    """The table of the newest, times another."""
     filled.query("ALTER TABLE history.latest RENAME TO kept")
-    filled.query("CREATE VIEW history.latest AS SELECT kept.* FROM history.kept, pg_sleep(30)")
-    filled.query("GRANT SELECT ON history.latest TO defi_stream")
+    filled.query(f"CREATE VIEW history.latest AS SELECT kept.* FROM history.kept, {times}")
+    filled.query("GRANT SELECT ON history.latest TO defi_stream_reader")
     try:
-        with pytest.raises(QueryTooSlowError, match="ask for fewer"):
-            ask(PostgresQueries(session(filled, timeout_ms=50)), {"from": "latest", "select": ["value"]})
+        yield
     finally:
         filled.query("DROP VIEW history.latest; ALTER TABLE history.kept RENAME TO latest")
+
+
+def test_the_database_ends_what_takes_too_long(queries, filled):
+    with many_latest(filled, "pg_sleep(30)"), pytest.raises(QueryTooSlowError, match="ask for fewer"):
+        ask(PostgresQueries(session(filled, timeout_ms=50)), {"from": "latest", "select": ["value"]})
     assert ask(queries, {"from": "latest", "select": ["value"]})["rows"]
 
 
@@ -188,6 +198,62 @@ def test_a_database_that_cannot_be_reached_is_down(filled):
     nowhere = PostgresQueries(session(filled, port=free_port()))
     with pytest.raises(StoreDownError):
         ask(nowhere, {"from": "latest", "select": ["value"]})
+
+
+def test_what_does_not_fit_on_the_disk_is_ended(filled):
+    """A sort that memory does not hold goes to the disk, which is everybody's."""
+    filled.query("ALTER ROLE defi_stream_reader SET temp_file_limit = '64kB'")
+    try:
+        query = {"from": "latest", "select": [{"fn": "percentile", "field": "value", "p": 0.5}]}
+        with (
+            many_latest(filled, "generate_series(1, 20000)"),
+            pytest.raises(QueryTooSlowError, match="more than the database has room for: ask for fewer"),
+        ):
+            ask(PostgresQueries(session(filled, settings={**READS, "work_mem": "64kB"})), query)
+    finally:
+        filled.query("ALTER ROLE defi_stream_reader RESET temp_file_limit")
+
+
+def test_a_server_that_hangs_is_not_waited_for(filled, monkeypatch):
+    """It is there, so TCP is content; it does not even end the statement."""
+    monkeypatch.setattr("chalicelib.adapters.postgres.session._SPARE_S", 0.1)
+    mine = session(filled, application="hung", timeout_ms=50)
+    asked, query = PostgresQueries(mine), {"from": "latest", "select": ["value"]}
+    first = ask(asked, query)
+    ((pid,),) = filled.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'hung'")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreDownError, match=r"no answer within 0\.15 s"):
+            ask(asked, query)
+        assert ask(asked, query) == first, "another connection is made, which is served by another process"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    mine.close()
+
+
+def test_who_reads_may_not_have_every_connection(filled):
+    """The others are for what records, keeps and changes."""
+    ((limit,),) = filled.query("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'defi_stream_reader'")
+    filled.query("ALTER ROLE defi_stream_reader CONNECTION LIMIT 0")
+    try:
+        with pytest.raises(StoreDownError, match="too many connections for role"):
+            ask(PostgresQueries(session(filled)), {"from": "latest", "select": ["value"]})
+        assert session(filled, user="defi_stream").read("query", b"SELECT 1", {}) == [(1,)]
+    finally:
+        filled.query(f"ALTER ROLE defi_stream_reader CONNECTION LIMIT {limit}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"UPDATE history.latest SET value = 0 RETURNING value",
+        b"SELECT history.drop_retired('2 days')",
+        b"CREATE TABLE history.t (n int)",
+    ],
+)
+def test_who_reads_may_not_write_even_in_a_session_that_could(filled, statement):
+    with pytest.raises(StoreDownError, match="permission denied"):
+        session(filled, settings={}).read("query", statement, {})
 
 
 def test_a_query_changes_nothing(filled):

@@ -15,7 +15,7 @@ from tests.fake_results import FakeAnswers
 from tests.functions_user import as_functions_user
 
 LIMITS = {"fresh_ms": 1000, "life_ms": 60_000, "stale_ms": 3600_000, "answer_bytes": 10_000, "budget_bytes": 50_000}
-LIMITS |= {"of_party": 2, "of_all": 3}
+LIMITS |= {"of_party": 2, "of_all": 3, "of_nobody": 2}
 ETH, AAVE = "price:ethereum", "tvl:protocol:aave"
 
 
@@ -25,8 +25,8 @@ class Answers:
     def __init__(self, clock: Any, results: Any, versions: Any) -> None:
         self.clock, self.results, self.versions = clock, results, versions
 
-    def find(self, key: str = "q", *scopes: str, owner: str = "o", party: str = "p") -> Found:
-        found: Found = self.results.find(key, scopes or (ETH,), owner=owner, party=party, lease_ms=5000)
+    def find(self, key: str = "q", *scopes: str, owner: str = "o", party: str = "p", **more: bool) -> Found:
+        found: Found = self.results.find(key, scopes or (ETH,), owner=owner, party=party, lease_ms=5000, **more)
         return found
 
     def keep(self, key: str = "q", body: str = "{}", *scopes: str, owner: str = "o", party: str = "p") -> bool:
@@ -177,6 +177,26 @@ def test_who_finds_no_place_takes_the_making_from_nobody(answers):
         answers.find(key, party="a", owner=key)
     assert answers.find("q", party="a", owner="qa").state == "full"
     assert answers.find("q", party="b", owner="qb").state == "make"
+
+
+def test_many_addresses_leave_a_place_for_who_has_a_key(answers):
+    states = [answers.find(key, party=key, owner=key, is_anonymous=True).state for key in ("1", "2", "3")]
+    assert states == ["make", "make", "full"]
+    assert answers.find("4", party="user:a", owner="4").state == "make"
+    assert answers.find("5", party="user:b", owner="5").state == "full"
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "given up"])
+def test_an_answer_to_nobody_that_is_made_frees_its_place(answers, is_kept):
+    version = ""
+    for key in ("1", "2"):
+        version = answers.find(key, party=key, owner=key, is_anonymous=True).version
+    if is_kept:
+        answers.results.keep("1", "{}", owner="1", version=version, made_ms=0)
+    else:
+        answers.results.give_up("1", owner="1")
+    states = [answers.find(key, party=key, owner=key, is_anonymous=True).state for key in ("3", "4")]
+    assert states == ["make", "full"]
 
 
 def test_an_answer_that_is_kept_needs_no_place(answers):

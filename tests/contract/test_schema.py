@@ -247,11 +247,33 @@ def test_functions_make_nothing(as_function, statement):
         as_function(statement)
 
 
+def limit_of_readers(database: Database) -> int:
+    ((limit,),) = database.query("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'defi_stream_reader'")
+    return int(limit)
+
+
+def test_connections_are_shared_out_with_every_migration(migrated, as_master):
+    """Another class of instance takes another number: then migrate is called, with nothing else to do."""
+    ((room,),) = migrated.query("SELECT setting::int - 3 FROM pg_settings WHERE name = 'max_connections'")
+    assert limit_of_readers(migrated) == room - 30
+    migrated.query("ALTER ROLE defi_stream_reader CONNECTION LIMIT 7")
+    assert as_master.upgrade(as_master.head(), deadline=soon()) == Migration(as_master.head(), as_master.head())
+    assert limit_of_readers(migrated) == room - 30
+
+
+def test_what_the_owner_makes_may_be_read_and_not_changed_by_who_reads(migrated):
+    migrated.query("CREATE TABLE history.t AS SELECT 1 AS n", user="keeper")
+    assert migrated.query("SELECT n FROM history.t", user="defi_stream_reader") == [(1,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        migrated.query("DELETE FROM history.t", user="defi_stream_reader")
+
+
 def test_on_rds_functions_log_in_by_iam(database, as_master):
     database.query("CREATE ROLE rds_iam")
     database.query("GRANT rds_iam TO keeper WITH ADMIN OPTION")
-    as_master.upgrade("r0001", deadline=soon())
-    assert database.query("SELECT pg_has_role('defi_stream', 'rds_iam', 'MEMBER')") == [(True,)]
+    as_master.upgrade("r0003", deadline=soon())
+    for role in ("defi_stream", "defi_stream_reader"):
+        assert database.query(f"SELECT pg_has_role('{role}', 'rds_iam', 'MEMBER')") == [(True,)]
 
 
 def test_a_role_that_is_there_is_kept(database, as_master):

@@ -95,12 +95,12 @@ def function(filled: Database, redis_url: str, counting: Counting) -> Callable[.
 
     def make(**changes: Any) -> AnswerQuery:
         where = {"host": "127.0.0.1", "port": filled.server.port, "name": filled.name, "sslmode": "disable"}
-        session, redis = PostgresSession(**where, user="defi_stream", application="api", settings=READS), Redis(url)
-        places = {"of_party": 2, "of_all": 12}
+        session = PostgresSession(**where, user="defi_stream_reader", application="api", settings=READS)
+        places = {"of_party": 2, "of_all": 12, "of_nobody": 8}
         times = {"fresh_ms": -1, "life_ms": 60_000, "stale_ms": 3600_000}
         usual = {
             "queries": counting.around(PostgresQueries(session)),
-            "results": RedisResults(redis, now=now, **times, answer_bytes=MB, budget_bytes=MB, **places),
+            "results": RedisResults(Redis(url), now=now, **times, answer_bytes=MB, budget_bytes=MB, **places),
             "now": now,
             "token": lambda: uuid4().hex,
             "limits": QueryLimits(),

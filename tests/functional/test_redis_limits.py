@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,13 +11,18 @@ import redis as driver
 from chalicelib.adapters.redis import client as adapter
 from chalicelib.adapters.redis.client import Redis
 from chalicelib.adapters.redis.ingest import RedisIngestStore
+from chalicelib.adapters.redis.results import RedisResults
 from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
 from chalicelib.adapters.redis.stream import TOPICS_PER_FLUSH, RedisStream
 from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
 from chalicelib.domain.filters import Group
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import FeedState, Session, Tick
+from chalicelib.protocol.planning import QueryLimits
+from chalicelib.protocol.query import SMALLEST
+from chalicelib.services.queries import AnswerQuery
 from chalicelib.settings import DEFAULT_THRESHOLDS
+from tests.fake_results import FakeQueries
 from tests.fakes import FakeClock, seen
 
 HOUR_MS = 3_600_000
@@ -51,6 +57,48 @@ async def test_a_primary_that_was_demoted_is_left(own_redis, tmp_path, clock):
         admin.execute_command("REPLICAOF", "NO", "ONE")
         assert stream.sequence([seen("price:a", "3", clock())]).changes[0] is not None
         assert {info["id"] for info in admin.client_list()} - before
+
+
+def test_a_server_that_does_not_answer_is_waited_for_once(clock):
+    """Else each command of a request would wait as long: for who counts it, who looks for an answer, who keeps one."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections for it
+        silent.settimeout(5)
+        now_s = 0.0
+        store = Redis(f"redis://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.05, monotonic=lambda: now_s)
+        with pytest.raises(StoreDownError, match=r"did not answer within 0\.05 s"):
+            store.call(lambda client: client.ping())
+        silent.accept()[0].close()
+        with pytest.raises(StoreDownError, match="a moment ago"):
+            store.call(lambda client: client.ping())
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        now_s = 0.06
+        with pytest.raises(StoreDownError, match="did not answer within"):
+            store.call(lambda client: client.ping())
+
+
+def test_a_query_waits_once_for_a_server_that_does_not_answer_and_then_asks_the_database(clock):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = Redis(f"redis://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.05, monotonic=lambda: 0.0)
+        sizes = {"fresh_ms": 1000, "life_ms": 1000, "stale_ms": 1000, "answer_bytes": 1000, "budget_bytes": 1000}
+        service = AnswerQuery(
+            queries=FakeQueries(),
+            results=RedisResults(store, now=clock, **sizes, of_party=2, of_all=12, of_nobody=8),
+            now=clock,
+            token=lambda: "o",
+            limits=QueryLimits(),
+            timeout_s=5,
+            wait_s=3,
+        )
+        with pytest.raises(StoreDownError):  # as whoever counts the caller's requests does first
+            RedisLimits(store, now=clock).meter("rest:a", 1, 60)
+        assert service.run(SMALLEST.encode(), party="a").body
+        silent.settimeout(5)
+        silent.accept()[0].close()
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody else has come
+            silent.accept()
 
 
 def test_a_full_server_is_a_store_that_is_down(redis_url, clock):

@@ -338,3 +338,11 @@ def test_what_cannot_be_read_fails_at_once_and_alone(world):
     report = world.worker.run(b'{"type":"unheard of"}', *bodies(seen("price:a", "11", START)))
     assert report.failed == {"m0": 0}
     assert [state for state, _ in world.heard.of("ru_1")] == ["firing"]
+
+
+def test_a_rule_that_cannot_be_read_stops_no_other(world):
+    world.make(above(1, 10), above(2, 10))
+    world.settle()
+    world.redis.call(lambda client: client.hset("rule:ru_1", "body", '{"when":{"type":"of another release"}}'))
+    world.observe("price:a", "11", START + timedelta(seconds=1))
+    assert [state for state, _ in world.heard.of("ru_2")] == ["firing"]

@@ -199,7 +199,7 @@ def _for_releases(resources: Resources, function: str, calls: Iterable[Call]) ->
 def _for_database(resources: Resources, function: str) -> Iterator[Grant]:
     """A login by IAM, where a function has a user for it: a laptop's PostgreSQL asks for none, and none is recorded."""
     variables = resources[function]["Properties"].get("Environment", {}).get("Variables", {})
-    if user := variables.get("DATABASE_USER"):
+    if user := variables.get("DATABASE_USER") or variables.get("DATABASE_READER"):
         database = text(variables["DATABASE_HOST"]).strip("${}").split(".")[0]
         yield Grant("rds-db:connect", f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:${{{database}.DbiResourceId}}/{user}")
 

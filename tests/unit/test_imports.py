@@ -51,12 +51,12 @@ def test_recording_loads_the_driver_and_nothing_above_it():
 
 
 def test_a_query_loads_what_makes_statements_and_not_what_changes_schemas():
-    env = "import os; os.environ.update(DATABASE_USER='u')"
+    env = "import os; os.environ.update(DATABASE_READER='u')"
     assert loaded(f"{env}; import app; app.container().answer_query", HEAVY) == {"sqlalchemy", "psycopg"}
 
 
 def test_reading_a_topics_past_loads_the_driver_and_nothing_above_it():
-    env = "import os; os.environ.update(DATABASE_USER='u')"
+    env = "import os; os.environ.update(DATABASE_READER='u')"
     assert loaded(f"{env}; import app; app.container().read_history", HEAVY) == {"psycopg"}
 
 

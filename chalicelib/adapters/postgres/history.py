@@ -10,7 +10,7 @@ import psycopg
 
 from chalicelib.adapters.postgres.months import OpenMonth, PostgresMonths
 from chalicelib.adapters.postgres.recording import ADD_TOPICS, FIND_TOPICS, LOCK_TOPICS, RECORD
-from chalicelib.adapters.postgres.session import PostgresSession
+from chalicelib.adapters.postgres.session import ENDED, PostgresSession
 from chalicelib.domain.observations import Observation, plain
 from chalicelib.domain.topics import kind_of
 from chalicelib.errors import PoisonError, StoreDownError
@@ -44,7 +44,7 @@ class PostgresHistoryWriter:
                 return self._record(distinct, repeated)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise PoisonError(f"PostgreSQL refuses it: {error.diag.message_primary or error}") from error
-        except psycopg.errors.QueryCanceled as error:
+        except ENDED as error:
             raise StoreDownError("PostgreSQL took too long") from error
 
     def _record(self, observations: Sequence[Observation], repeated: int) -> Recorded:
@@ -70,7 +70,7 @@ class PostgresHistoryWriter:
         if unknown:
             # Apart from the rest: an id that is remembered must not belong to a row that was rolled back.
             with self._session.transaction("topics") as connection:
-                found = dict(connection.execute(FIND_TOPICS, (unknown,)).fetchall())
+                found: dict[str, int] = dict(connection.execute(FIND_TOPICS, (unknown,)).fetchall())
                 # Looked for first: whoever tries to add a row takes a number for it, and numbers do not come back.
                 added = [topic for topic in unknown if topic not in found]
                 if added:

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 import psycopg
 
-from chalicelib.adapters.postgres.session import PostgresSession, Row
+from chalicelib.adapters.postgres.patience import Row
+from chalicelib.adapters.postgres.session import ENDED, PostgresSession
 from chalicelib.errors import PoisonError, StoreDownError
 from chalicelib.ports import MonthlyTable
 
@@ -54,5 +55,5 @@ class PostgresMonths:
                 return connection.execute(statement.encode(), values).fetchall()
         except psycopg.errors.InvalidParameterValue as error:
             raise PoisonError(f"PostgreSQL refuses it: {error.diag.message_primary}") from error
-        except psycopg.errors.QueryCanceled as error:
+        except ENDED as error:
             raise StoreDownError("PostgreSQL took too long") from error

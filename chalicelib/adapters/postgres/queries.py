@@ -24,9 +24,12 @@ class PostgresQueries:
     def run(self, plan: Plan) -> Rows:
         statement = statement_of(plan)
         try:
-            rows = self._session.read("query", statement.text.encode(), statement.parameters)
+            rows = self._session.read("query", statement.text.encode(), statement.parameters, numbers_as_text=True)
         except errors.QueryCanceled as error:
             raise QueryTooSlowError("it took too long: ask for fewer days or topics, or for wider buckets") from error
+        except errors.ConfigurationLimitExceeded as error:
+            told = "it sorts or groups more than the database has room for: ask for fewer days, topics or columns"
+            raise QueryTooSlowError(told) from error
         return _page(plan, statement, rows)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import psycopg
-
-from chalicelib.adapters.postgres.session import PostgresSession, Row
+from chalicelib.adapters.postgres.patience import Row
+from chalicelib.adapters.postgres.session import ENDED, PostgresSession
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import Candle, Interval, Point
 
@@ -57,7 +56,7 @@ class PostgresHistoryReader:
     def _rows(self, operation: str, statement: bytes, values: Sequence[object]) -> list[Row]:
         try:
             return self._session.read(operation, statement, values)
-        except psycopg.errors.QueryCanceled as error:
+        except ENDED as error:
             raise StoreDownError("PostgreSQL took too long") from error
 
 

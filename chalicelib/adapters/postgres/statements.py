@@ -6,7 +6,7 @@ value is bound, and lists are bound as one array, so that their length does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -42,6 +42,7 @@ from sqlalchemy.util import LRUCache
 from chalicelib.adapters.postgres import tables as stored
 from chalicelib.adapters.postgres.columns import OF_TOPIC, Columns, Expression, comparisons
 from chalicelib.adapters.postgres.conditions import Conditions
+from chalicelib.adapters.postgres.shapes import Shape, Slot, filled
 from chalicelib.domain.plans import (
     Aggregate,
     Bucket,
@@ -53,9 +54,9 @@ from chalicelib.domain.plans import (
 )
 from chalicelib.domain.tables import BUCKETS
 
-KEPT_TEXTS = 200  # a few kilobytes each
+KEPT = 200  # statements, a few kilobytes each
 _dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
-_texts: MutableMapping[Any, Any] = LRUCache(KEPT_TEXTS)
+_built: MutableMapping[Hashable, Statement] = LRUCache(KEPT)
 _MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
 
 
@@ -75,45 +76,44 @@ class Statement:
 
 
 def statement_of(plan: Plan) -> Statement:
-    made = _Statement(plan)
-    text, parameters = _compiled(made.build())
-    return Statement(text, parameters, len(made.read), made.ends)
-
-
-def _compiled(statement: Any) -> tuple[str, Mapping[str, Any]]:
-    """Text is made once for all statements that differ in their values only, as SQLAlchemy's own connections do it."""
-    key = statement._generate_cache_key()
-    compiled = _texts.get(key.key)
-    if compiled is None:
-        compiled = _texts[key.key] = statement.compile(dialect=_dialect, cache_key=key)
-    return compiled.string, compiled.construct_params(extracted_parameters=key.bindparams)
+    """Built once for all plans that differ in their values only."""
+    shape = Shape(plan)
+    known = _built.get(shape.key)
+    if known is None:
+        known = _built[shape.key] = _Statement(shape.plan, shape.limit).compiled()
+    return replace(known, parameters=filled(known.parameters, shape.values))
 
 
 class _Statement:
-    """One plan's; equal outputs are the same expression, or PostgreSQL would not know that they are grouped by."""
+    """One shape's; equal outputs are the same expression, or PostgreSQL would not know that they are grouped by."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, limit: Slot) -> None:
+        self._plan, self._limit = plan, limit
         self._table = plan.table
         self._columns = Columns(plan.table)
         self._made: dict[Output, Expression] = {}
-        self.read = [*map(_unnamed, plan.outputs)]
-        self.ends: Sequence[int] = ()
+        self._read = [*plan.outputs]
+        self._ends: Sequence[int] = ()
         if not plan.is_aggregated:
-            keys = [_unnamed(order.by) for order in plan.order]
-            self.read += [key for key in keys if key not in self.read]
-            self.ends = [self.read.index(key) for key in keys]
+            keys = [order.by for order in plan.order]
+            self._read += [key for key in keys if key not in self._read]
+            self._ends = [self._read.index(key) for key in keys]
 
-    def build(self) -> Any:
+    def compiled(self) -> Statement:
+        """With slots for parameters."""
+        compiled = self._built().compile(dialect=_dialect)
+        return Statement(compiled.string, compiled.params, len(self._read), self._ends)
+
+    def _built(self) -> Any:
         plan = self._plan
-        columns = [self._output(output).label(f"c{index}") for index, output in enumerate(self.read)]
+        columns = [self._output(output).label(f"c{index}") for index, output in enumerate(self._read)]
         statement = select(*columns).select_from(self._from()).where(Conditions(self._columns).expression(plan.where))
         if plan.after is not None:
             statement = statement.where(self._after(plan.after))
         if plan.groups:
             statement = statement.group_by(*(self._output(group) for group in plan.groups))
         statement = statement.order_by(*(self._ordered(order) for order in plan.order))
-        return statement.limit(bindparam(None, plan.limit + 1, Integer()))
+        return statement.limit(bindparam(None, self._limit, Integer()))
 
     # --- where rows come from ---
 
@@ -132,10 +132,9 @@ class _Statement:
     # --- what is read of them ---
 
     def _output(self, output: Output) -> Expression:
-        key = _unnamed(output)
-        if key not in self._made:
-            self._made[key] = self._expression(output)
-        return self._made[key]
+        if output not in self._made:
+            self._made[output] = self._expression(output)
+        return self._made[output]
 
     def _expression(self, output: Output) -> Expression:
         match output:
@@ -152,7 +151,7 @@ class _Statement:
         column = self._columns.column(field)
         match fn:
             case "percentile":
-                share: Expression = bindparam(None, float(p or 0), Double())
+                share: Expression = bindparam(None, p, Double())
                 return func.percentile_cont(share).within_group(cast(column, Double()))
             case "first" | "last":
                 return self._at_end("min" if fn == "first" else "max", field)
@@ -216,10 +215,6 @@ class _Statement:
 def _call(function: str, argument: Expression) -> FunctionElement[Any]:
     called: FunctionElement[Any] = getattr(func, function)(argument)
     return called
-
-
-def _unnamed(output: Output) -> Output:
-    return replace(output, name="")
 
 
 def _same(sort: Expression, bind: Expression, value: Scalar) -> Expression:

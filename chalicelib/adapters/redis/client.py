@@ -13,6 +13,7 @@ from typing import Any
 import redis
 from redis.credentials import CredentialProvider
 from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from chalicelib.errors import StoreDownError
 from chalicelib.telemetry.outside import REDIS, outside
@@ -53,7 +54,8 @@ class Redis:
     """One pool for the process.
 
     Guarantees: every connection was fenced before its first command; after a failover, and after a freeze of the
-    sandbox, the next command has a new connection.
+    sandbox, the next command has a new connection; a server that does not answer is waited for once in a while, and
+    not by each command of a request.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Redis:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
+        self._timeout_s = timeout_s
+        self._silent_until = 0.0
         self._used_at = monotonic()
         self._client = redis.Redis.from_url(
             url,
@@ -94,9 +98,14 @@ class Redis:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Turn "Redis cannot be reached or cannot serve" into StoreDownError; our own mistakes stay what they are."""
+        if self._monotonic() < self._silent_until:
+            raise StoreDownError("Redis did not answer a moment ago")
         self._renew()
         try:
             yield
+        except RedisTimeoutError as error:
+            self._silent_until = self._monotonic() + self._timeout_s
+            raise StoreDownError(f"Redis did not answer within {self._timeout_s:g} s") from error
         except (ReadOnlyError, MasterDownError) as error:
             self._client.connection_pool.disconnect(
                 inuse_connections=False

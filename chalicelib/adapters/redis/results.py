@@ -18,7 +18,7 @@ class RedisResults:
 
     ``fresh_ms``: so long an answer is fresh whatever arrives, so that it is made once in that time however fast data
     comes. ``life_ms``: so long at most, should an arrival not have been told. ``stale_ms``: so long it is kept.
-    ``of_party`` and ``of_all`` answers may be in the making at a time.
+    ``of_party`` and ``of_all`` answers may be in the making at a time, and ``of_nobody`` for all who have no key.
     """
 
     def __init__(
@@ -33,16 +33,20 @@ class RedisResults:
         budget_bytes: int,
         of_party: int,
         of_all: int,
+        of_nobody: int,
     ) -> None:
         self._redis = redis
         self._now = now
         self._fresh_ms, self._life_ms, self._stale_ms = fresh_ms, life_ms, stale_ms
         self._answer_bytes, self._budget_bytes = answer_bytes, budget_bytes
-        self._places = (of_party, of_all)
+        self._places, self._of_nobody = (of_party, of_all), of_nobody
 
-    def find(self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int) -> Found:
+    def find(
+        self, key: str, scopes: Sequence[str], *, owner: str, party: str, lease_ms: int, is_anonymous: bool = False
+    ) -> Found:
         times = (_milliseconds(self._now()), lease_ms, self._fresh_ms, self._life_ms)
-        state, version, *kept = self._redis.run("results_find", key, owner, party, *times, *self._places, *scopes)
+        places = (*self._places, self._of_nobody if is_anonymous else "")
+        state, version, *kept = self._redis.run("results_find", key, owner, party, *times, *places, *scopes)
         return Found(state, Kept(kept[1], int(kept[0])) if kept else None, version)
 
     def keep(self, key: str, body: str, *, owner: str, version: str, made_ms: int) -> bool:

@@ -12,6 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
+import msgspec
+import structlog
+
 from chalicelib.adapters.redis.client import Redis
 from chalicelib.adapters.redis.rule_sets import STALE, Begun, members_of, micros, moment
 from chalicelib.domain.judging import Figures
@@ -21,6 +24,8 @@ from chalicelib.ports.alerts import Selected, StaleTopic, Touched
 from chalicelib.protocol.rule_records import decode_rule, encode_rule
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 # Redis serves nobody else while a script runs: keep it to some milliseconds.
 TOPICS_PER_SCRIPT = 250
@@ -56,8 +61,15 @@ class RedisRuleIndex:
         return changed
 
     def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
+        found = {}
         bodies = self._fields([f"rule:{rule_id}" for rule_id in rule_ids], "body")
-        return {rule_id: decode_rule(body) for rule_id, (body,) in zip(rule_ids, bodies, strict=True) if body}
+        for rule_id, (body,) in zip(rule_ids, bodies, strict=True):
+            if body:
+                try:
+                    found[rule_id] = decode_rule(body)
+                except msgspec.MsgspecError as error:  # of another release, say: it must not stop the others
+                    log.error("rule_undecodable", rule=rule_id, reason=str(error))
+        return found
 
     def outdated(self, rules: Sequence[Rule]) -> Sequence[Rule]:
         versions = self._fields([f"rule:{rule.id}" for rule in rules], "version")

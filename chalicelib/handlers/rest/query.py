@@ -26,7 +26,8 @@ def _query(asked: Asked) -> Reply:
     key = asked.header("idempotency-key")
     if key is not None:
         check_key(key)  # and that is all: a query changes nothing, however often it is asked
-    answer = asked.container.answer_query.run(body, party=asked.caller.party)
+    caller = asked.caller
+    answer = asked.container.answer_query.run(body, party=caller.party, is_anonymous=caller.user is None)
     made_at = rfc3339(datetime.fromtimestamp(answer.made_ms / 1000, UTC))
     stale = "true" if answer.stale else "false"
     return Reply(f'{{"made_at":"{made_at}","stale":{stale},' + answer.body.removeprefix("{"))

@@ -201,6 +201,16 @@ async def test_a_link_opens_a_topic_that_nobody_subscribed_to(open_page: Opener,
     await expect(page.locator("#subscriptions")).to_contain_text("yield:pool-1")
 
 
+async def test_what_a_link_opened_is_marked_in_the_table(open_page: Opener, server: FakeServer) -> None:
+    server.create({"price:bitcoin": "64000"})
+    page = await open_page(path=f"/#topic={ETH}")
+    await expect(row(page, ETH)).to_have_attribute("aria-selected", "true")
+    await expect(page.locator('#rows .row[aria-selected="true"]')).to_have_count(1)
+    await page.evaluate("location.hash = 'topic=price:bitcoin'")
+    await expect(row(page, "price:bitcoin")).to_have_attribute("aria-selected", "true")
+    await expect(page.locator('#rows .row[aria-selected="true"]')).to_have_count(1)
+
+
 async def test_a_link_to_what_does_not_exist_says_so(open_page: Opener) -> None:
     page = await open_page(path="/#topic=yield:nonsense")
     await expect(page.locator("#detail-note")).to_have_text("no such topic.")

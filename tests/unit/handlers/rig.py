@@ -205,8 +205,10 @@ class FakeAnswerQuery:
     def __init__(self) -> None:
         self.answer: Answer | DefiStreamError = Answer('{"columns":[],"rows":[],"next":null,"truncated":false}', 0)
         self.asked: list[tuple[bytes, str]] = []
+        self.anonymous: bool | None = None
 
-    def run(self, body: bytes, *, party: str) -> Answer:
+    def run(self, body: bytes, *, party: str, is_anonymous: bool) -> Answer:
+        self.anonymous = is_anonymous
         self.asked.append((body, party))
         if isinstance(self.answer, DefiStreamError):
             raise self.answer

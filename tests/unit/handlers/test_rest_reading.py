@@ -10,6 +10,7 @@ import pytest
 from chalicelib.errors import BadQueryError, QueryTooSlowError, StoreDownError, TooManyQueriesError
 from chalicelib.services.queries import Answer
 from tests.fakes import seen
+from tests.unit.services.socket_rig import API_KEY
 
 ROUTE = "/v1/history/{topic}"
 
@@ -140,6 +141,15 @@ def test_what_is_no_question_about_the_past_is_refused(invoke, topic, query, pro
     assert (status, body["code"]) == problem
 
 
+def test_an_interval_that_there_is_not_is_answered_with_those_that_there_are(invoke):
+    assert history(invoke, interval="2h")[2]["detail"] == "interval is one of 1m, 5m, 1h, 1d, raw, not '2h'"
+
+
+def test_history_of_a_wildcard_says_where_its_topics_are(invoke):
+    assert "GET /v1/topics?match=price:* lists" in history(invoke, "price:*")[2]["detail"]
+    assert "wildcard" not in history(invoke, "price:a%00")[2]["detail"]
+
+
 def test_a_cursor_of_another_interval_is_refused(invoke):
     record(invoke, *range(1, 1100))
     cursor = history(invoke, interval="1m", **{"from": "2026-11-21T00:00:00Z"})[2]["next"]
@@ -171,6 +181,12 @@ def test_what_is_wrong_with_a_query_is_a_problem(invoke, error, status, code):
     answer = invoke.rest("POST", "/v1/query", body="{}")
     assert (answer[0], answer[2]["code"]) == (status, code)
     assert answer[2].get("pointer") == getattr(error, "pointer", None)
+
+
+def test_who_asks_without_a_key_shares_places_with_all_such(invoke):
+    for headers, is_anonymous in (({}, True), ({"x-api-key": API_KEY}, False)):
+        invoke.rest("POST", "/v1/query", body="{}", **headers)
+        assert invoke.container.answer_query.anonymous is is_anonymous
 
 
 @pytest.mark.parametrize(("kind", "status"), [("application/json; charset=utf-8", 200), ("text/plain", 415), ("", 200)])

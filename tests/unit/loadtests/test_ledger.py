@@ -87,3 +87,12 @@ def test_nothing_is_not_counted():
     book, *_ = ledger()
     book.count("lost", 0)
     assert not book.counts
+
+
+def test_an_answer_made_once_and_given_thrice_was_kept_twice():
+    book, *_ = ledger()
+    for _ in range(3):
+        book.answered("a", "2026-11-23T06:00:00.000Z")
+    book.answered("a", "2026-11-23T06:00:01.000Z")
+    book.answered("b", "2026-11-23T06:00:00.000Z")
+    assert (book.counts["answers"], book.counts["answers_made"]) == (5, 3)

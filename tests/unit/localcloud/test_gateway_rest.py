@@ -49,6 +49,12 @@ async def test_a_request_becomes_a_rest_proxy_event():
     assert (event["body"], event["isBase64Encoded"]) == (None, False)
 
 
+async def test_a_line_feed_in_a_path_is_a_character_as_any_other():
+    async with running(Functions(api_handler=echo), routes=ROUTES) as gateway:
+        status, _, body = await fetched(gateway, "/v1/topics/a%0Ab")
+    assert (status, json.loads(body)["pathParameters"]) == (200, {"name": "a%0Ab"})
+
+
 async def test_text_bodies_arrive_as_text_and_binary_ones_in_base64():
     async with running(Functions(api_handler=echo), routes=ROUTES) as gateway:
         _, _, text = await fetched(gateway, "/v1/query", "POST", json={"price": "€"})

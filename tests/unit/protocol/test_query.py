@@ -9,13 +9,17 @@ import pytest
 
 from chalicelib.errors import BadQueryError, NotJsonError, TooLargeError
 from chalicelib.protocol.planning import QueryLimits, plan_of
-from chalicelib.protocol.query import MAX_QUERY_BYTES, decode_query
+from chalicelib.protocol.query import MAX_QUERY_BYTES, SMALLEST, decode_query
 from tests.fakes import FakeClock
 
 NOW = FakeClock()()
 LATEST = {"from": "latest", "select": ["topic"]}
 WEEK = {"field": "observed_at", "op": "gte", "value": "2026-11-20T00:00:00Z"}
 HOURS = {"field": "interval", "op": "eq", "value": "1h"}
+
+
+def test_the_smallest_query_is_one():
+    assert plan_of(decode_query(SMALLEST.encode()), now=NOW, limits=QueryLimits())
 
 
 def plan(query: dict[str, Any], **limits: int) -> Any:
@@ -90,7 +94,43 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "more rows than there may be": ({**LATEST, "limit": 1001}, "/limit", "at most 1000"),
     "no row at all": ({**LATEST, "limit": 0}, "/limit", ">= 1"),
-    "what is no field of a query": ({**LATEST, "having": 1}, "", "unknown field 'having'"),
+    "no row at all, and how to get more than a page": ({**LATEST, "limit": -1}, "/limit", "'next' of an answer"),
+    "more rows than a page has": ({**LATEST, "limit": 1001}, "/limit", "'next' of the answer leads to more"),
+    "more groups than a page has": (
+        {"from": "latest", "select": [{"fn": "count"}], "limit": 10_001},
+        "/limit",
+        "at most 10000 groups",
+    ),
+    "what is no field of a query": (
+        {**LATEST, "having": 1},
+        "",
+        "unknown field 'having': there are from, select, where, group_by, order_by, limit, cursor",
+    ),
+    "a slip of the pen": (
+        {"from": "latest", "selct": ["topic"]},
+        "",
+        "unknown field 'selct': there are from, select,",
+    ),
+    "a bucket of the query": ({**LATEST, "bucket": "1d"}, "", "a bucket belongs in group_by"),
+    "a bucket among what is selected": (
+        {"from": "candles", "select": [{"bucket": "1d", "field": "start"}]},
+        "/select/0",
+        "there are fn, field, p, as; a bucket belongs in group_by",
+    ),
+    "what is no part of a filter": (
+        {**LATEST, "where": {"and": [{"not": {"feld": "value"}}]}},
+        "/where/and/0/not",
+        "there are and, or, not, field, op, value",
+    ),
+    "what is no part of an order": ({**LATEST, "order_by": [{"by": "value"}]}, "/order_by/0", "there are field, dir"),
+    "what is no part of a group": (
+        {**LATEST, "group_by": [{"bucket": "1d", "field": "observed_at", "tz": "x"}]},
+        "/group_by/0",
+        "there are bucket, field, as",
+    ),
+    "an order by nothing": ({**LATEST, "order_by": [{"dir": "asc"}]}, "/order_by/0", "missing is 'field'"),
+    "nothing at all": ({}, "", 'missing is \'from\': the smallest query is {"from":"latest"'),
+    "no word of what is selected": ({"from": "latest"}, "", 'the smallest query is {"from":"latest","select"'),
     "an operation that is not there": (
         {**LATEST, "where": {"and": [compare("value", "regex", 1)]}},
         "/where/and/0/op",

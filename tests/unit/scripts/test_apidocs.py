@@ -12,13 +12,14 @@ import pytest
 
 import app
 from chalicelib.domain.alerts import AlertState
-from chalicelib.protocol.commands import ACTIONS
+from chalicelib.protocol.commands import ACTIONS, decode_command
 from chalicelib.protocol.pushes import encode_notice, encode_update
 from chalicelib.protocol.rule_reading import read_rule
 from scripts.apidocs import frames
 from scripts.apidocs.__main__ import documents, main
 from scripts.apidocs.alerting import EXAMPLE_RULE
 from scripts.apidocs.asyncapi import COMMANDS, asyncapi
+from scripts.apidocs.examples import MESSAGES
 from scripts.apidocs.openapi import openapi
 from scripts.apidocs.operations import EXAMPLE_QUERY, OPERATIONS
 from tests.fake_alerts import MADE_AT, rule_of
@@ -90,6 +91,52 @@ def test_the_example_of_a_rule_is_one():
 
 
 # --- AsyncAPI ---
+
+
+@pytest.fixture(scope="module")
+def official():
+    """AsyncAPI's own schema of its documents, of npm's @asyncapi/specs 6.11.1, unchanged."""
+    schema = json.loads((ROOT / "tests" / "data" / "asyncapi" / "schema-3.0.0.json").read_text())
+    return jsonschema.Draft7Validator(schema)
+
+
+def test_the_document_is_valid_asyncapi(official):
+    official.validate(asyncapi())
+    official.validate(json.loads((ROOT / "docs" / "asyncapi.json").read_text()))
+
+
+SPOILT = {
+    "an action that is none": lambda told: told["operations"]["ping"].update(action="hear"),
+    "a channel's member that is none": lambda told: told["channels"]["stream"].update(adress="/"),
+    "a server without a protocol": lambda told: told["servers"]["stage"].pop("protocol"),
+    "an example without a payload": lambda told: told["components"]["messages"]["Ping"].update(examples=[{}]),
+    "another version": lambda told: told.update(asyncapi="2.6.0"),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_a_document_that_is_not_would_be_found(official, spoil):
+    document = asyncapi()
+    spoil(document)
+    assert not official.is_valid(document)
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
+def test_the_example_of_a_message_is_one(kind):
+    document = asyncapi()
+    assert fits(document, kind.__name__, MESSAGES[kind])
+    if kind in COMMANDS:
+        assert isinstance(decode_command(json.dumps(MESSAGES[kind])), kind)
+    else:
+        msgspec.convert(MESSAGES[kind], kind)
+
+
+@pytest.mark.parametrize("page", ["api.md", "socket.md"])
+def test_every_link_within_a_page_leads_to_a_heading(page):
+    text = (ROOT / "docs" / page).read_text()
+    headings = {heading.lower() for heading in re.findall(r"^#+ (\w+)$", text, re.MULTILINE)}
+    assert headings
+    assert set(re.findall(r"\]\(#(\w+)\)", text)) <= headings
 
 
 def test_every_action_is_documented_and_no_other():

@@ -136,6 +136,20 @@ def test_a_database_that_is_down_is_not_asked_again_at_once(rig):
     assert len(rig.queries.asked) == 2
 
 
+def test_a_database_that_hangs_is_left_alone_for_as_long_as_it_was_waited_for(rig):
+    rig.ask()
+    rig.news()
+    rig.queries.error, rig.queries.during = DOWN, lambda: rig.clock.forward(seconds=7)
+    rig.ask()
+    asked = len(rig.queries.asked)
+    rig.clock.forward(seconds=6)
+    assert rig.ask().stale
+    assert len(rig.queries.asked) == asked
+    rig.clock.forward(seconds=2)
+    rig.ask()
+    assert len(rig.queries.asked) == asked + 1
+
+
 def test_a_database_that_is_back_is_asked(rig):
     rig.ask()
     rig.news()

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.errors import UnknownTopicError, WrongTypeError
 from chalicelib.ports import Place
-from chalicelib.services.reading import RAW, ReadHistory
+from chalicelib.services.reading import RAW, PageStart, ReadHistory
 from tests.fake_history import FakeHistory
 from tests.fake_store import FakePositions, FakeStore, FakeStream
 from tests.fakes import FakeClock, seen
@@ -40,6 +40,25 @@ def rig() -> Rig:
     made = Rig()
     made.record(made.ago(minutes=3))
     return made
+
+
+def test_without_a_beginning_it_is_the_last_day(rig):
+    assert rig.read(width=60).start == rig.ago(days=1)
+
+
+def test_where_the_last_day_has_nothing_it_is_from_the_newest_on(rig):
+    rig.clock.forward(seconds=10 * 86400)
+    page = rig.read()
+    assert [candle.samples for candle in page.candles] == [1]
+    assert page.end == rig.clock()
+    assert [point.value for point in rig.read(width=RAW).points] == [1]
+
+
+def test_pages_without_a_beginning_go_on_where_they_were_when_the_newest_has_moved(rig):
+    rig.clock.forward(seconds=10 * 86400)
+    following = PageStart(RAW, rig.ago(days=9), "")
+    rig.record(rig.ago(days=8), rig.ago(minutes=1))
+    assert len(rig.read(width=RAW, page=following).points) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,5 +2,5 @@
 local lease = 'query:lease:' .. ARGV[1]
 local holder = redis.call('HMGET', lease, 'owner', 'party')
 if holder[1] ~= ARGV[2] then return 0 end
-for _, places in ipairs({'queries:running', 'queries:running:' .. holder[2]}) do redis.call('ZREM', places, ARGV[2]) end
+for _, whose in ipairs({'', ':' .. holder[2], ':nobody'}) do redis.call('ZREM', 'queries:running' .. whose, ARGV[2]) end
 return redis.call('DEL', lease)

@@ -5,7 +5,7 @@ local lease = 'query:lease:' .. key
 local holder = redis.call('HMGET', lease, 'owner', 'party')
 if holder[1] == owner then
   redis.call('DEL', lease)
-  for _, places in ipairs({'queries:running', 'queries:running:' .. holder[2]}) do redis.call('ZREM', places, owner) end
+  for _, whose in ipairs({'', ':' .. holder[2], ':nobody'}) do redis.call('ZREM', 'queries:running' .. whose, owner) end
 end
 
 local function forget(which)
