@@ -11,6 +11,8 @@ const KEPT = 200;
 export class Inbox extends EventTarget {
   #alerts = new Map(); // id -> alert, as it was told last
   #unread = new Set();
+  #toldAt = new Map(); // id -> the tick at which it was told last
+  tick = 0;
 
   /** Newest first. */
   get alerts() {
@@ -30,6 +32,7 @@ export class Inbox extends EventTarget {
     const known = this.#alerts.get(alert.id);
     if (known && ORDER.indexOf(alert.state) <= ORDER.indexOf(known.state)) return;
     this.#alerts.set(alert.id, { ...known, ...alert });
+    this.#toldAt.set(alert.id, (this.tick += 1));
     if (alert.state !== "firing") this.#unread.delete(alert.id);
     const fired = !known && ring && alert.state === "firing";
     if (fired) this.#unread.add(alert.id);
@@ -45,11 +48,14 @@ export class Inbox extends EventTarget {
     this.#tell("change");
   }
 
-  /** How the rules are, after who was away or has missed something: what is on is listed, what is off is over. */
-  reconcile(rules, { ring }) {
+  /**
+   * How the rules were at `asOf`, a tick, or later, for who was away or has missed something: what is on is listed,
+   * what is off is over, but for what was told since.
+   */
+  reconcile(rules, { ring, asOf }) {
     const on = new Map(rules.map((rule) => [rule.id, onAlert(rule)]));
     for (const alert of this.alerts) {
-      if (alert.state === "resolved" || !on.has(alert.rule)) continue;
+      if (alert.state === "resolved" || !on.has(alert.rule) || this.#toldAt.get(alert.id) > asOf) continue;
       if (on.get(alert.rule)?.id !== alert.id) this.take({ ...alert, state: "resolved" }, { ring: false });
     }
     for (const alert of on.values()) if (alert) this.take(alert, { ring });
@@ -58,6 +64,7 @@ export class Inbox extends EventTarget {
   #forget(id) {
     this.#alerts.delete(id);
     this.#unread.delete(id);
+    this.#toldAt.delete(id);
   }
 
   #tell(type, detail = null) {

@@ -39,6 +39,12 @@ export class RuleBook extends EventTarget {
     return this.#loading;
   }
 
+  /** As `refresh`, but nothing that was asked for before now will do. */
+  async reread() {
+    await this.#loading?.catch(() => {});
+    return this.refresh();
+  }
+
   async create(body) {
     return this.#keep(await this.api.make("alerts", body));
   }

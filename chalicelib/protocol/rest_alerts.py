@@ -15,7 +15,7 @@ from chalicelib.protocol.evaluation import body_of
 from chalicelib.protocol.rest import PageCursor, Time
 from chalicelib.protocol.signals import AlertBody
 
-MAX_BYTES = 4096  # of a body that is not a rule
+MAX_BYTES = 32 * 1024  # of a body that is not a rule: above what its members may have, whose places are told then
 
 NextPage = Annotated[str | None, Meta(description="Cursor of the next page.")]
 

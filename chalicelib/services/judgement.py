@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,10 +33,12 @@ class Moment:
 
 
 class JudgeRules:
-    """Guarantees: whatever happens at the same time, the newest figures have the last word on a rule.
+    """Guarantees: whatever happens at the same time, the newest figures have the last word on a rule, and no alert is
+    ended or begun by older ones than what began or ended it.
 
-    Figures are the newest before any rule is judged by them, and a rule that was moved by figures that another worker
-    may have replaced meanwhile is judged again after its state was written. So of two workers the later one sees both.
+    An observation's figures are the newest before any rule is judged by them, and they are read after the state that
+    they are to move; a rule that was moved by figures that another worker may have replaced meanwhile is judged again
+    after its state was written. So of two workers the later one sees both.
     """
 
     def __init__(self, *, index: RuleIndex, life: Lifecycle) -> None:
@@ -45,63 +47,75 @@ class JudgeRules:
     def at(self, moments: Sequence[tuple[Moment, Sequence[str]]]) -> None:
         """Judge the rules with these ids, in the order of the moments. Raises StoreDownError."""
         rules = self._index.rules(list(dict.fromkeys(rule_id for _, ids in moments for rule_id in ids)))
-        newest = self._newest(rules.values(), moved={moment.topic for moment, _ in moments if moment.topic})
         for wave in _waves(moments, rules):
-            self._judge(wave, newest)
+            for late in (False, True):
+                self._judge([(moment, rule) for moment, rule in wave if moment.late is late], late=late)
 
     def time_up(self, rule: Rule, cause: str, due: datetime, version: int) -> Applied:
         """A state's time has come. Raises StoreDownError."""
-        figures = self._newest([rule])
-        verdict = judge(rule.when, figures, due)
-        topic = _told_topic(rule, figures)
-        event = TimeUp(
-            id=cause,
-            at=due,
-            version=version,
-            holds=verdict.holds,
-            lingers=verdict.lingers,
-            topic=topic,
-            value=told(rule.when, figures, topic),
-        )
-        applied = self._apply([(rule, event)], late=False)
-        self._look_again([(rule, event)], applied)
+
+        def event(rules: Sequence[Rule], figures: Figures) -> Mapping[str, Looked]:
+            seen = _judged(rule, figures, Moment(cause, due))
+            parts = {"holds": seen.holds, "lingers": seen.lingers, "topic": seen.topic, "value": seen.value}
+            return {rule.id: TimeUp(id=cause, at=due, version=version, **parts)}
+
+        events, applied = self._apply([rule], event)
+        self._look_again([rule], events, applied)
         return applied[rule.id]
 
-    def _judge(self, wave: Sequence[tuple[Moment, Rule]], newest: Figures) -> None:
-        merged = {id(moment): _with(newest, moment) for moment, _ in wave}
-        for late in (False, True):
-            mine = [(moment, rule) for moment, rule in wave if moment.late is late]
-            events = [(rule, _judged(rule, merged[id(moment)], moment)) for moment, rule in mine]
-            if events:
-                applied = self._apply(events, late=late)
-                unsure = [
-                    (rule, event)
-                    for (moment, rule), (_, event) in zip(mine, events, strict=True)
-                    if moment.late or not moment.topic or len(topics_of(rule)) > 1
-                ]
-                self._look_again(unsure, applied, whatever=late)
+    def _judge(self, wave: Sequence[tuple[Moment, Rule]], *, late: bool) -> None:
+        """No rule twice."""
+        moments = {rule.id: moment for moment, rule in wave}
+
+        def judged(rules: Sequence[Rule], figures: Figures) -> Mapping[str, Looked]:
+            merged = {id(moment): _with(figures, moment) for moment in moments.values()}
+            return {rule.id: _judged(rule, merged[id(moments[rule.id])], moments[rule.id]) for rule in rules}
+
+        if wave:
+            moved = {moment.topic for moment in moments.values()}
+            events, applied = self._apply([rule for _, rule in wave], judged, moved=moved, late=late)
+            unsure = [rule for moment, rule in wave if late or not moment.topic or len(topics_of(rule)) > 1]
+            self._look_again(unsure, events, applied, whatever=late)
 
     def _look_again(
-        self, looked: Sequence[tuple[Rule, Looked]], applied: Mapping[str, Applied], *, whatever: bool = False
+        self,
+        rules: Sequence[Rule],
+        events: Mapping[str, Looked],
+        applied: Mapping[str, Applied],
+        *,
+        whatever: bool = False,
     ) -> None:
         """Those that moved (``whatever``: all) by the newest figures, until these move none of them."""
         for number in range(1, LOOKS + 1):
-            moved = [(rule, event) for rule, event in looked if whatever or applied[rule.id].moved]
-            if not moved:
+            rules = [rule for rule in rules if whatever or applied[rule.id].moved]
+            if not rules:
                 return
-            figures = self._newest([rule for rule, _ in moved])
-            looked = [(rule, _judged(rule, figures, _later(rule, event, figures, number))) for rule, event in moved]
-            applied, whatever = self._apply(looked, late=False), False
+            events, applied = self._apply(rules, _second_look(events, number))
+            whatever = False
 
-    def _apply(self, events: Sequence[tuple[Rule, Looked]], *, late: bool) -> Mapping[str, Applied]:
-        metrics.count("RulesEvaluated", len(events))
-        applied = self._life.apply_all(events, late=late)
-        ended = [rule for rule, _ in events if applied[rule.id].has_ended(rule)]
+    def _apply(
+        self,
+        rules: Sequence[Rule],
+        judged: Callable[[Sequence[Rule], Figures], Mapping[str, Looked]],
+        *,
+        moved: Set[str] = frozenset(),
+        late: bool = False,
+    ) -> tuple[Mapping[str, Looked], Mapping[str, Applied]]:
+        """By rule, the events and what they made of it."""
+        events: dict[str, Looked] = {}
+
+        def now(asked: Sequence[Rule]) -> Mapping[str, Looked]:
+            events.update(judged(asked, self._newest(asked, moved)))
+            return events
+
+        metrics.count("RulesEvaluated", len(rules))
+        applied = self._life.apply_all(rules, now, late=late)
+        ended = [rule for rule in rules if applied[rule.id].has_ended(rule)]
         if ended:
             self._index.retire(ended)
-        return applied
+        return events, applied
 
-    def _newest(self, rules: Iterable[Rule], moved: frozenset[str] | set[str] = frozenset()) -> Figures:
+    def _newest(self, rules: Iterable[Rule], moved: Set[str]) -> Figures:
         """What the rules compare, but of topics that all of a rule's figures come from."""
         keys: dict[FigureKey, None] = {}
         topics: dict[str, None] = {}
@@ -160,6 +174,15 @@ def _told_topic(rule: Rule, figures: Figures) -> str:
     """Of those whose figure is known, the first that the rule names."""
     topics = topics_of(rule)
     return next((topic for topic in topics if told(rule.when, figures, topic) is not None), topics[0])
+
+
+def _second_look(
+    events: Mapping[str, Looked], number: int
+) -> Callable[[Sequence[Rule], Figures], Mapping[str, Looked]]:
+    def judged(rules: Sequence[Rule], figures: Figures) -> Mapping[str, Looked]:
+        return {rule.id: _judged(rule, figures, _later(rule, events[rule.id], figures, number)) for rule in rules}
+
+    return judged
 
 
 def _later(rule: Rule, event: Looked, figures: Figures, number: int) -> Moment:

@@ -52,29 +52,33 @@ class Lifecycle:
 
     def apply(self, rule: Rule, event: Event) -> bool:
         """True if the rule has moved. Raises StoreDownError, after which the same event may be applied again."""
-        return self.apply_all([(rule, event)])[rule.id].moved
+        return self.apply_all([rule], lambda _: {rule.id: event})[rule.id].moved
 
-    def apply_all(self, events: Sequence[tuple[Rule, Event]], *, late: bool = False) -> Mapping[str, Applied]:
-        """One event for each of several rules, none twice; by rule. What comes ``late`` moves no rule that has moved
+    def apply_all(
+        self, rules: Sequence[Rule], judge: Callable[[Sequence[Rule]], Mapping[str, Event]], *, late: bool = False
+    ) -> Mapping[str, Applied]:
+        """An event for each of several rules, none twice; by rule. What comes ``late`` moves no rule that has moved
         since. Raises StoreDownError.
+
+        ``judge`` says what the events are after the states were read, and again for rules that others moved meanwhile:
+        so none is moved on by figures that are older than its state.
         """
-        todo = {rule.id: (rule, event) for rule, event in events}
-        kept = dict(self._states.load(list(todo))) if todo else {}
+        todo = {rule.id: rule for rule in rules}
         unsaid: list[tuple[Rule, Kept]] = []
         applied: dict[str, Applied] = {}
         for _ in range(TRIES):
-            steps = {rule_id: _step(rule, kept[rule_id].state, event, late) for rule_id, (rule, event) in todo.items()}
-            self._timers.put([due for rule_id, moved in steps.items() for due in _timer(todo[rule_id][0], moved)])
-            for rule_id, moved in steps.items():
-                rule, event = todo[rule_id]
-                after = self._move(kept[rule_id], moved)
+            kept = self._states.load(list(todo))
+            events = judge(list(todo.values()))
+            steps = {name: _step(rule, kept[name].state, events[name], late) for name, rule in todo.items()}
+            self._timers.put([due for name, moved in steps.items() for due in _timer(todo[name], moved)])
+            for name, moved in steps.items():
+                after = self._move(kept[name], moved)
                 if after is not None:
-                    del todo[rule_id]
-                    applied[rule_id] = Applied(after.state, _is_doing_of(event, after.state))
-                    unsaid += [(rule, after)] if after.unsaid else []
+                    applied[name] = Applied(after.state, _is_doing_of(events[name], after.state))
+                    unsaid += [(todo[name], after)] if after.unsaid else []
+                    del todo[name]
             if not todo:
                 break
-            kept = dict(self._states.load(list(todo)))
         _tell(
             [one.state for one in applied.values() if one.moved], [alert for _, kept in unsaid for alert in kept.unsaid]
         )
