@@ -22,6 +22,7 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.adapters.dynamodb import DynamoKeys
+from chalicelib.domain.topics import is_topic
 from chalicelib.errors import DefiStreamError
 from chalicelib.services.keys import SHOWN_HASH, KeyRing
 from chalicelib.settings import DEFAULT_TIERS
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     issue = commands.add_parser("issue", help="make a key and show it")
     issue.add_argument("--tier", choices=sorted(DEFAULT_TIERS), required=True)
     issue.add_argument("--name", type=_name, required=True, help="what it is for; shown in lists")
-    issue.add_argument("--user", type=_name, help="whom it belongs to (default: a new user)")
+    issue.add_argument("--user", type=_user, help="whom it belongs to (default: a new user)")
     listing = commands.add_parser("list", help="show every key's owner, tier, name and the start of its hash")
     revoke = commands.add_parser("revoke", help="make a key useless for new connections")
     revoke.add_argument("hash", help="the first 8 or more characters of its hash, from list")
@@ -68,6 +69,14 @@ def _name(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("must not be empty")
     return text.strip()
+
+
+def _user(text: str) -> str:
+    """Alerts are told on a topic that bears the name."""
+    name = _name(text)
+    if not is_topic(f"alerts:{name}"):
+        raise argparse.ArgumentTypeError("must be up to 121 characters that a topic may have: letters, digits, . _ - @")
+    return name
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

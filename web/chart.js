@@ -34,7 +34,7 @@ export class Chart {
     this.plot = new uPlot(this.#options(), this.#data(), host);
   }
 
-  /** What Timeline.plotted gave, from `from_s` until `until_s`. */
+  /** What Timeline.plotted gave, from `from_s` until `until_s`; `marks`, if there are, are `[[from, to]]` that stand out. */
   show(shown, from_s, until_s) {
     [this.#shown, this.#from, this.#until] = [shown, from_s, until_s];
     this.plot.setData(this.#data());
@@ -101,7 +101,23 @@ export class Chart {
       const right = Math.min(bbox.left + bbox.width, valToPos(to, "x", true));
       if (right > left) ctx.fillRect(left, bbox.top, right - left, bbox.height);
     }
+    this.#mark(ctx, bbox, valToPos);
     ctx.restore();
+  }
+
+  /** A band, and a line where it begins: a short one would be a hair's breadth. */
+  #mark(ctx, { left, top, width, height }, valToPos) {
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    ctx.fillStyle = palette.warn;
+    for (const [from, to] of this.#shown.marks ?? []) {
+      const [begin, end] = [valToPos(from, "x", true), valToPos(to, "x", true)];
+      ctx.globalAlpha = 0.22;
+      ctx.fillRect(begin, top, end - begin, height);
+      ctx.globalAlpha = 1;
+      ctx.fillRect(begin - devicePixelRatio, top, 2 * devicePixelRatio, height);
+    }
   }
 
   #candles({ ctx, bbox, valToPos }) {

@@ -8,7 +8,7 @@ export let palette = {};
 
 /** Read the theme's colours; call again when it changes, then redraw. */
 export function readPalette() {
-  const names = ["up", "down", "flat", "accent", "muted", "line", "surface"];
+  const names = ["up", "down", "flat", "accent", "muted", "line", "surface", "warn"];
   palette = Object.fromEntries(names.map((name) => [name, colour(`--${name}`)]));
 }
 

@@ -4,12 +4,14 @@ const ASKING_MS = 5000;
 /** `question` is what it says meanwhile; `say` tells it to those who do not see it. */
 export function confirmed(button, question, act, say) {
   const label = button.textContent;
+  const named = button.getAttribute("aria-label");
   let timer = null;
 
   function rest() {
     clearTimeout(timer);
     timer = null;
     button.textContent = label;
+    if (named) button.setAttribute("aria-label", named);
     button.classList.remove("danger");
   }
 
@@ -20,6 +22,7 @@ export function confirmed(button, question, act, say) {
       return;
     }
     button.textContent = question;
+    button.removeAttribute("aria-label");
     button.classList.add("danger");
     say(`${question} Press again to do it.`);
     timer = setTimeout(rest, ASKING_MS);

@@ -4,7 +4,7 @@ import { RANGES } from "./history.js";
 
 const isField = (node) => node.matches?.("input, select, textarea");
 
-export function bindKeys({ table, detail }) {
+export function bindKeys({ table, detail, alerts }) {
   const filter = byId("filter");
   const help = byId("help");
 
@@ -31,6 +31,8 @@ export function bindKeys({ table, detail }) {
     "/": () => filter.focus(),
     "?": () => help.showModal(),
     Escape: () => detail.close() || table.leave(),
+    a: () => alerts.create(table.current() ?? detail.row?.topic ?? ""),
+    b: () => alerts.open(),
     c: () => detail.chart.toggleStyle(),
     ...Object.fromEntries(RANGES.map((_, index) => [String(index + 1), () => detail.chart.chooseRange(index)])),
   };

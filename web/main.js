@@ -11,13 +11,15 @@ import { Rate, Window } from "./stats.js";
 import { StreamClient } from "./stream.js";
 import { Table } from "./table.js";
 import { bindTabs } from "./tabs.js";
+import { bindAlerts } from "./alerts.js";
+import { readKey } from "./apikey.js";
 import { narrate } from "./narrate.js";
 
 const DELAYS_KEPT = 200;
 const FIRST_VIEW = ["price:*", "tvl:chain:*", "peg:*", "feed:*", "tvl:protocol:*"];
 
 readPalette();
-const { key: apiKey } = readFragment();
+const apiKey = readKey();
 const stream = new StreamClient({ baseUrl: location.origin, apiKey });
 const market = new Market();
 const delays = new Window(DELAYS_KEPT);
@@ -31,9 +33,9 @@ const sentAt = new WeakMap(); // update -> when its frame was sent
 const table = new Table(market, {
   onOpen: (row) => detail.open(row),
   onShown: (view, now) => measure(view, now),
+  onAlert: (topic) => alerts.create(topic),
 });
 const tabs = bindTabs({ stream, market, table });
-bindKeys({ table, detail });
 bindCue();
 narrate({ stream, log, subscriptions });
 
@@ -77,6 +79,11 @@ stream.addEventListener("session", ({ detail: session }) => {
   tabs.session(session);
 });
 
+// After the session's listener above: the first view's subscriptions come before that to alerts.
+const alerts = bindAlerts({ stream, market, key: apiKey });
+bindKeys({ table, detail, alerts });
+byId("detail-alert").addEventListener("click", () => alerts.create(detail.row?.topic ?? readFragment().topic ?? ""));
+
 addEventListener("theme", () => {
   readPalette();
   table.redraw();
@@ -108,7 +115,7 @@ function paintTape() {
 }
 
 addEventListener("hashchange", () => {
-  if (readFragment().key !== apiKey) location.reload(); // another key, another session
+  if (readKey() !== apiKey) location.reload(); // another key, another session
   tabs.follow();
   detail.follow();
 });
@@ -120,4 +127,4 @@ subscriptions.paint();
 setInterval(paintMetrics, 500);
 stream.start();
 
-globalThis.defiStream = { stream, market, chart: detail.chart }; // for the browser's console and the tests
+globalThis.defiStream = { stream, market, chart: detail.chart, alerts }; // for the browser's console and the tests

@@ -19,6 +19,7 @@ export class RowView {
     const [name, value, change, spark, age, delay] = this.node.children;
     this.cells = { name, value, change, spark, age, delay };
     this.tag = name.querySelector(".tag");
+    name.querySelector(".bell").setAttribute("aria-label", `Make an alert for ${row.name}`);
     name.querySelector("b").textContent = row.name;
     name.querySelector("b").classList.toggle("mono", row.nameless);
     name.querySelector("b").title = row.topic;

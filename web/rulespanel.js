@@ -34,12 +34,17 @@ export class RulesPanel {
     this.#timer = null;
   }
 
+  /** An alert was told: where its rule is has changed. */
+  told() {
+    if (this.#timer !== null) this.read();
+  }
+
   /** Read the rules anew; what was shown stays if they cannot be had. */
   async read() {
     const error = byId("rules-error");
     if (!this.book.loaded) setText(byId("rules-note"), "Loading…");
     try {
-      await this.book.refresh();
+      await this.book.reread();
       error.hidden = true;
     } catch (problem) {
       error.hidden = false;

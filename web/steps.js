@@ -12,19 +12,19 @@ export class Steps {
     endpoints.addEventListener("change", () => this.set(this.read()));
   }
 
-  /** As a rule's `notify`. */
+  /** As a rule's `notify`. The first is told at once. */
   read() {
-    return [...this.list.children].map((item) => {
+    return [...this.list.children].map((item, index) => {
       const [way, after] = [item.querySelector("select").value, item.querySelector("input").value.trim()];
       if (way === SOCKET) return { channel: SOCKET };
       const [channel, endpoint] = way.split(" ");
-      return { channel, endpoint, ...(after && after !== "0s" ? { after } : {}) };
+      return { channel, endpoint, ...(index > 0 && after && after !== "0s" ? { after } : {}) };
     });
   }
 
   set(steps) {
     const kept = this.list.contains(document.activeElement);
-    this.list.replaceChildren(...steps.map((step, index) => this.#item(step, index)));
+    this.list.replaceChildren(...steps.map((step, index) => this.#item(step, index, steps.length)));
     byId("rule-step").hidden = steps.length >= MOST || !this.#unused(steps).length;
     if (kept) this.list.querySelector("select")?.focus();
   }
@@ -51,7 +51,7 @@ export class Steps {
     return this.#ways().filter(([way]) => !used.includes(way));
   }
 
-  #item(step, index) {
+  #item(step, index, count) {
     const way = wayOf(step);
     const ways = this.#ways();
     const select = element("select");
@@ -75,7 +75,7 @@ export class Steps {
       byId("rule-step").focus();
       this.onChange();
     });
-    remove.hidden = index === 0 && this.list.childElementCount < 2;
+    remove.hidden = count < 2;
     const item = element("li", {}, select, wait, remove);
     item.dataset.at = `/notify/${index}`;
     return item;

@@ -39,9 +39,9 @@ export class Table {
   #later = null;
   #opened = null; // the topic whose detail is open
 
-  /** `onOpen(row)` when a row is opened; `onShown(row, update)` when an update has reached the document. */
-  constructor(market, { onOpen, onShown }) {
-    Object.assign(this, { market, onOpen, onShown });
+  /** `onOpen(row)` when a row is opened; `onShown(view, now)` when an update has reached the document; `onAlert(topic)`. */
+  constructor(market, { onOpen, onShown, onAlert }) {
+    Object.assign(this, { market, onOpen, onShown, onAlert });
     Object.assign(this, { tab: "price", filter: "", sort: { key: "value", ascending: false }, limit: PAGE, selected: null, chosen: false });
     this.body = byId("rows");
     this.heads = this.#drawHeads();
@@ -101,6 +101,11 @@ export class Table {
     view?.node.scrollIntoView({ block: "nearest" });
   }
 
+  /** The topic of the row that somebody has selected, or null. */
+  current() {
+    return this.chosen ? this.selected : null;
+  }
+
   openSelected() {
     const row = this.market.rows.get(this.selected);
     if (row) this.onOpen(row);
@@ -139,6 +144,7 @@ export class Table {
   #clicked(event) {
     const node = event.target.closest(".row");
     if (!node) return;
+    if (event.target.closest(".bell")) return this.onAlert(node.dataset.topic);
     this.select(this.market.rows.get(node.dataset.topic));
     this.openSelected();
   }

@@ -56,8 +56,16 @@ class JudgeRules:
 
         def event(rules: Sequence[Rule], figures: Figures) -> Mapping[str, Looked]:
             seen = _judged(rule, figures, Moment(cause, due))
-            parts = {"holds": seen.holds, "lingers": seen.lingers, "topic": seen.topic, "value": seen.value}
-            return {rule.id: TimeUp(id=cause, at=due, version=version, **parts)}
+            time_up = TimeUp(
+                id=cause,
+                at=due,
+                version=version,
+                holds=seen.holds,
+                lingers=seen.lingers,
+                topic=seen.topic,
+                value=seen.value,
+            )
+            return {rule.id: time_up}
 
         events, applied = self._apply([rule], event)
         self._look_again([rule], events, applied)

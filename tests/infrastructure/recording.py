@@ -30,6 +30,7 @@ from localcloud.runtime import Runtime
 from localcloud.schedules import scheduled_event
 from localcloud.testing import observation
 from tests.infrastructure.recorded_cloud import Call, RecordedCloud
+from tests.infrastructure.recording_alerts import Alerts
 from tests.infrastructure.release_double import DEPLOYMENT, release
 from tests.tls_redis import TlsRedis
 
@@ -79,6 +80,7 @@ class _Run:
             await self._bad_messages()
             await self._unreachable()
             await self._recorded()
+            await Alerts(self._cloud, self._edge_headers[0], await self._open(key=self._cloud.key)).all()
             await self._sweep()
             await self._rotate()
         await self._seen(("disconnect", "connect", "Redis"))

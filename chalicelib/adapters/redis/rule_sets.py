@@ -18,6 +18,7 @@ from chalicelib.ports.alerts import Move
 
 STALE = "stale"
 VALUE = "0|value"
+CHANGES = ("change_pct", "change_abs")  # both are kept up while a rule needs either: the next one finds them known
 _ALL = ("-inf", "+inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,8 +43,9 @@ class Begun:
     def of(cls, seen: Observation, flat: Sequence[str], sets: Sequence[str], bases: Sequence[tuple[str, str]]) -> Begun:
         known = dict(zip(flat[::2], flat[1::2], strict=True))
         based = {over: Decimal(sample.partition("|")[2]) for over, sample in bases}
+        windows = {name.partition("|")[0] for name in sets} - {"0", STALE}
         figures = {}
-        for name in {VALUE, *sets} - {STALE}:
+        for name in (VALUE, *(f"{over}|{of}" for over in sorted(windows) for of in CHANGES)):
             over, _, of = name.partition("|")
             before = Decimal(known[name]) if name in known else None
             figures[name] = Move(before, change(seen.value, based.get(over), cast("Measure", of)))

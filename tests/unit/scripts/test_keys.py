@@ -26,6 +26,13 @@ def test_the_command_takes_the_last_word():
     assert parse(["--table", "a", "list"]).region == "us-east-1"
 
 
+@pytest.mark.parametrize("name", ["*", "a:*", "a%b", "x" * 122])
+def test_a_user_whose_name_no_topic_can_bear_is_refused(name, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--table", "t", "issue", "--tier", "pro", "--name", "n", "--user", name])
+    assert "--user" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

@@ -25,12 +25,12 @@ local function empty(topic, set)
   redis.call('SREM', 'sets:' .. topic, set)
   if set == 'stale' then redis.call('ZREM', 'stale', topic) end
   local over = over_of(set)
-  if over then -- its figures are kept up no longer
-    redis.call('HDEL', 'figures:' .. topic, set, 'new:' .. set)
-    local key = 'rules:' .. topic .. '|' .. over
-    if redis.call('EXISTS', key .. '|change_pct', key .. '|change_abs') == 0 then
-      redis.call('DEL', 'samples:' .. topic .. '|' .. over)
+  local key = over and 'rules:' .. topic .. '|' .. over
+  if over and redis.call('EXISTS', key .. '|change_pct', key .. '|change_abs') == 0 then -- kept up no longer
+    for _, of in ipairs({over .. '|change_pct', over .. '|change_abs'}) do
+      redis.call('HDEL', 'figures:' .. topic, of, 'new:' .. of)
     end
+    redis.call('DEL', 'samples:' .. topic .. '|' .. over)
   end
 end
 
