@@ -46,7 +46,7 @@ def poll(event: Any) -> dict[str, Any]:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: Any) -> dict[str, Any]:
-    return schedules.sweep(event, container().conflation, container().sessions)
+    return schedules.sweep(event, container().conflation, container().sessions, container().census)
 
 
 @app.schedule(Cron(20, 2, "*", "*", "?", "*"))  # after the backup has begun, at the quietest hour

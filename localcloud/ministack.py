@@ -99,6 +99,13 @@ class Ministack:
         """A new secret with this value as JSON; returns its id."""
         return str(self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))["ARN"])
 
+    def rotates(self, secret_id: str) -> None:
+        """What its schedule does of a secret, which is with the functions of the template and not made here."""
+        function = f"arn:aws:lambda:{REGION}:000000000000:function:rotate:live"
+        self.client("secretsmanager").rotate_secret(
+            SecretId=secret_id, RotationLambdaARN=function, RotateImmediately=False
+        )
+
     def tail(self) -> str:
         """The end of what it said, for an error message."""
         return self._child.tail() if self._child else ""

@@ -28,7 +28,11 @@ GITHUB = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubuserconten
 STAND_INS: Mapping[str, StandIn] = {
     "AWS::ApiGatewayV2::Deployment": StandIn("{id}", {"DeploymentId": "{id}"}),
     "AWS::ApiGatewayV2::RouteResponse": StandIn("{id}", {"RouteResponseId": "{id}"}),
+    "AWS::ApplicationAutoScaling::ScalableTarget": StandIn("{name}-{id}", {"Id": "{name}-{id}"}),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": StandIn("{name}-{id}", {"Arn": "arn:aws:autoscaling:::{name}/{id}"}),
     "AWS::Budgets::Budget": StandIn("{name}-{id}"),
+    "AWS::CE::AnomalyMonitor": StandIn("arn:aws:ce::000000000000:anomalymonitor/{id}"),
+    "AWS::CE::AnomalySubscription": StandIn("arn:aws:ce::000000000000:anomalysubscription/{id}"),
     "AWS::EC2::EIP": StandIn("198.51.100.1", {"AllocationId": "eipalloc-{id}", "PublicIp": "198.51.100.1"}),
     "AWS::EC2::FlowLog": StandIn("fl-{id}", {"Id": "fl-{id}"}),
     "AWS::EC2::NatGateway": StandIn("nat-{id}", {"NatGatewayId": "nat-{id}"}),

@@ -34,6 +34,7 @@ EVERYTHING = {
     "HostedZoneId": "Z000000000000",
     "DeniedIpv4": "192.0.2.0/24",
     "DeniedIpv6": "2001:db8::/32",
+    "ProvisionedConcurrency": "yes",
 }
 
 

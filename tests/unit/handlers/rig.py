@@ -11,6 +11,7 @@ from typing import Any
 import app as switchboard
 from chalicelib.errors import DefiStreamError, StoreDownError
 from chalicelib.services.callers import Callers
+from chalicelib.services.census import Census
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
 from chalicelib.services.health import CheckHealth
@@ -26,7 +27,7 @@ from chalicelib.services.snapshots import ReadSnapshot
 from tests.fake_history import FakeArchive, FakeHistory, FakeMonths
 from tests.fake_results import FakeAnswers
 from tests.fake_rotation import FakeEdge, FakeSecretVersions
-from tests.fake_store import FakeCatalogue, FakePositions
+from tests.fake_store import FakeCatalogue, FakePositions, FakeSessions
 from tests.fakes import (
     FakeDeadLetters,
     FakeGoneQueue,
@@ -97,6 +98,7 @@ class FakeContainer:
             retries=self.retries,
             **limits,
         )
+        self.census = Census(sessions=FakeSessions(rig.store))
         self.process = ProcessObservations(
             stream=rig.stream,
             audience=rig.audience,
