@@ -11,11 +11,22 @@ from chalice import Chalice, Cron, Rate
 
 from chalicelib.container import container, custom_resources, deployments
 from chalicelib.handlers import authorizer, migration, queues, rotation, schedules, verification, websocket
-from chalicelib.handlers.rest import documents, health, history, query, snapshot, tokens, topics
+from chalicelib.handlers.rest import (
+    alerts,
+    documents,
+    endpoints,
+    health,
+    history,
+    links,
+    query,
+    snapshot,
+    tokens,
+    topics,
+)
 
 app = Chalice(app_name="defi-stream")
 app.experimental_feature_flags.update(["WEBSOCKETS"])  # without it `chalice package` refuses the $connect handler
-for part in (health, tokens, topics, snapshot, history, query, documents):
+for part in (health, tokens, topics, snapshot, history, query, alerts, endpoints, links, documents):
     app.register_blueprint(part.routes, url_prefix="/v1")
 
 
@@ -46,7 +57,8 @@ def poll(event: Any) -> dict[str, Any]:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: Any) -> dict[str, Any]:
-    return schedules.sweep(event, container().conflation, container().sessions, container().census)
+    here = container()
+    return schedules.sweep(event, here.conflation, here.sessions, here.keep_index, here.timers, here.census)
 
 
 @app.schedule(Cron(20, 2, "*", "*", "?", "*"))  # after the backup has begun, at the quietest hour
@@ -77,6 +89,16 @@ def prune(event: Any) -> dict[str, Any]:
 @app.on_sqs_message(queue="history", batch_size=10)
 def record(event: Any) -> dict[str, Any]:
     return queues.record(event, container().record_history)
+
+
+@app.on_sqs_message(queue="alerts", batch_size=10)
+def evaluate(event: Any) -> dict[str, Any]:
+    return queues.evaluate(event, container().evaluate)
+
+
+@app.on_sqs_message(queue="notifications", batch_size=10)
+def notify(event: Any) -> dict[str, Any]:
+    return queues.notify(event, container().notify)
 
 
 @app.lambda_function()

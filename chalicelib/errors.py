@@ -15,7 +15,14 @@ DefiStreamError
 │   ├── RateTooFastError    2005
 │   ├── BadQueryError       2006
 │   ├── QueryTooSlowError   2007
-│   └── KeyReusedError      2008
+│   ├── KeyReusedError      2008
+│   ├── BadRuleError        2009
+│   ├── UnknownAlertError   2010
+│   ├── VersionConflictError 2011
+│   ├── TooManyRulesError   2012
+│   ├── BadEndpointError    2013
+│   ├── UnknownEndpointError 2014
+│   └── TooManyEndpointsError 2015
 ├── LimitError              3000  wait ``retry_after`` seconds
 │   ├── CommandRateError    3001
 │   ├── TooManyConnectionsError 3002
@@ -80,7 +87,16 @@ class UnsupportedMediaError(MalformedError):
 
 
 class RefusedError(DefiStreamError):
+    """``pointer`` is the JSON Pointer (RFC 6901) of what is wrong in what was sent; "" is the whole of it, None: the
+    message says it all."""
+
     code, name, http_status = 2000, "refused", 422
+    pointer: str | None = None
+
+    def __init__(self, message: str, *, pointer: str | None = None) -> None:
+        super().__init__(message)
+        if pointer is not None:
+            self.pointer = pointer
 
 
 class TooManyTopicsError(RefusedError):
@@ -104,13 +120,7 @@ class RateTooFastError(RefusedError):
 
 
 class BadQueryError(RefusedError):
-    """``pointer`` is the JSON Pointer (RFC 6901) of what is wrong in the query; "" is the whole of it."""
-
-    code, name = 2006, "bad_query"
-
-    def __init__(self, message: str, *, pointer: str = "") -> None:
-        super().__init__(message)
-        self.pointer = pointer
+    code, name, pointer = 2006, "bad_query", ""
 
 
 class QueryTooSlowError(RefusedError):
@@ -119,6 +129,34 @@ class QueryTooSlowError(RefusedError):
 
 class KeyReusedError(RefusedError):
     code, name = 2008, "key_reused"
+
+
+class BadRuleError(RefusedError):
+    code, name, pointer = 2009, "bad_rule", ""
+
+
+class UnknownAlertError(RefusedError):
+    code, name, http_status = 2010, "unknown_alert", 404
+
+
+class VersionConflictError(RefusedError):
+    code, name, http_status = 2011, "version_conflict", 409
+
+
+class TooManyRulesError(RefusedError):
+    code, name, http_status = 2012, "too_many_rules", 403
+
+
+class BadEndpointError(RefusedError):
+    code, name, pointer = 2013, "bad_endpoint", ""
+
+
+class UnknownEndpointError(RefusedError):
+    code, name, http_status = 2014, "unknown_endpoint", 404
+
+
+class TooManyEndpointsError(RefusedError):
+    code, name, http_status = 2015, "too_many_endpoints", 403
 
 
 class LimitError(DefiStreamError):

@@ -19,6 +19,7 @@ def function_environment(
     database_secret_id: str,
     connections_url: str,
     feed_url: str | None,
+    public_url: str,
 ) -> dict[str, str]:
     """The same for all functions. ``outputs`` are the stack's; without a ``feed_url`` DefiLlama's own is asked."""
     environment = {
@@ -39,6 +40,12 @@ def function_environment(
         "GONE_QUEUE_URL": outputs["GoneQueueUrl"],
         "HISTORY_QUEUE_URL": outputs["HistoryQueueUrl"],
         "HISTORY_DEAD_LETTERS_URL": outputs["HistoryDeadLettersUrl"],
+        "ALERTS_QUEUE_URL": outputs["AlertsQueueUrl"],
+        "ALERTS_DEAD_LETTERS_URL": outputs["AlertsDeadLettersUrl"],
+        "NOTIFICATIONS_QUEUE_URL": outputs["NotificationsQueueUrl"],
+        "ALERTS_TABLE": outputs["AlertsTable"],
+        "DELIVERIES_TABLE": outputs["DeliveriesTable"],
+        "DUE_TABLE": outputs["DueTable"],
         "RAW_BUCKET": outputs["RawBucket"],
         "KEYS_TABLE": outputs["KeysTable"],
         "IDEMPOTENCY_TABLE": outputs["IdempotencyTable"],
@@ -49,6 +56,9 @@ def function_environment(
         "DATABASE_SECRET_ID": database_secret_id,
         "DATABASE_USER": "defi_stream",
         "DATABASE_SSLMODE": "disable",
+        "EMAIL_SENDER": "alerts@localhost.localdomain",  # they go no further than the emulator of SES
+        "PUBLIC_URL": public_url,
+        "WEBHOOKS_TO_PRIVATE_ADDRESSES": "on",  # a receiver that is tried out is on the laptop too
         "HISTORY_MONTHS": "0",  # the tape plays what is long over
         "HISTORY_FINE_MONTHS": "0",
         # One laptop, few workers: the account's quota is not shared with ten of them.

@@ -123,7 +123,7 @@ class FakeStream:
         topic = self._store.topic(seen.topic)
         if seen.id in self._store.applied and not (topic and topic.force):
             return self._known(seen, topic, ticks)
-        if topic and seen.observed_at < topic.observed_at:
+        if topic and seen.alert is None and seen.observed_at < topic.observed_at:
             self._store.applied[seen.id] = None
             return None
         passed = [rung for rung in FILTER_RUNGS if self._passes(seen, topic, rung)]
@@ -157,7 +157,7 @@ class FakeStream:
 
     @staticmethod
     def _is_change(seen: Observation, topic: Topic | None, passed: Sequence[str]) -> bool:
-        if topic is None or topic.force or topic.newest is None:
+        if topic is None or topic.force or topic.newest is None or seen.alert is not None:
             return True
         threshold = DEFAULT_THRESHOLDS[kind_of(seen.topic)]
         if _moved(seen.value, Decimal(topic.newest.value), threshold.pct, threshold.absolute):
@@ -171,7 +171,7 @@ class FakeStream:
             epoch=topic.epoch,
             offset=topic.offset,
             value=plain(seen.value),
-            previous=topic.newest.value if topic.newest else None,
+            previous=topic.newest.value if topic.newest and seen.alert is None else None,
             observed_at=rfc3339(seen.observed_at),
             published_at=rfc3339(self._store.now()),
             source=seen.source,
@@ -180,6 +180,7 @@ class FakeStream:
             category=seen.category,
             prev={rung: topic.passed.get(rung) for rung in passed},
             slow=self._slow(seen.topic, topic, passed, ticks),
+            alert=seen.alert,
         )
         for rung in passed:
             topic.passed[rung], topic.baselines[rung] = topic.offset, seen.value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -15,6 +15,8 @@ from chalicelib.domain.observations import Observation, observation_id
 from chalicelib.errors import StoreDownError
 from chalicelib.ports import ApiKey, Begun, FeedKind, FeedResult, FeedState, Post, PostResults, Tick
 from chalicelib.protocol.envelopes import DeliveryJob, decode
+from chalicelib.protocol.pushes import rfc3339
+from chalicelib.protocol.signals import AlertBody
 
 Answer = FeedResult | Exception | Callable[[FeedState], FeedResult]
 
@@ -32,6 +34,23 @@ class FakeClock:
 
 def seen(topic: str, value: str, at: datetime, **more: Any) -> Observation:
     return Observation(observation_id(topic, at.isoformat(), Decimal(value)), topic, Decimal(value), at, **more)
+
+
+def alert_seen(user: str, number: str, at: datetime, *, value: str = "0.97", state: str = "firing") -> Observation:
+    """Alert ``al_{number}`` of a user, as the lifecycle publishes it."""
+    told = AlertBody(
+        id=f"al_{number}",
+        rule="ru_1",
+        name="USDC loses its peg",
+        state=cast(Any, state),
+        topic="peg:usd-coin",
+        value=value,
+        condition="value < 0.98",
+        fired_at=rfc3339(at),
+        at=rfc3339(at),
+    )
+    text = msgspec.json.encode(told).decode()
+    return Observation(f"al_{number}:{state}", f"alerts:{user}", Decimal(value), at, source="rules", alert=text)
 
 
 # --- ingest -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from functools import cache
 
 from chalicelib.container.clients import utc_now
 from chalicelib.container.history import History
+from chalicelib.container.notifications import Notifications
 from chalicelib.container.operations import RECORDED, Operations, custom_resources, deployments
 from chalicelib.container.rest import Rest
 from chalicelib.container.stream import Stream
@@ -19,7 +20,7 @@ from chalicelib.settings import from_env
 __all__ = ["RECORDED", "Container", "container", "custom_resources", "deployments", "utc_now"]
 
 
-class Container(Stream, Rest, History, Operations):
+class Container(Stream, Rest, History, Notifications, Operations):
     """One of each thing, for one process: what the handlers call, and below it what those share."""
 
 

@@ -47,9 +47,6 @@ class Rest(Access):
 
     @cached_property
     def do_once(self) -> DoOnce:
-        from chalicelib.adapters.requests import DynamoRequests
         from chalicelib.services.idempotency import DoOnce
 
-        self._need("idempotency_table")
-        table = self.settings.idempotency_table
-        return DoOnce(requests=DynamoRequests(self._client("dynamodb"), table, now=utc_now))
+        return DoOnce(requests=self.requests)

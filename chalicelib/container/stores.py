@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from chalicelib.container.clients import Clients, utc_now
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.deliveries import DynamoDeliveries
     from chalicelib.adapters.dynamodb import DynamoKeys
+    from chalicelib.adapters.endpoints import DynamoEndpoints
     from chalicelib.adapters.redis.positions import RedisPositions
     from chalicelib.adapters.redis.sessions import RedisLimits, RedisSessions
     from chalicelib.adapters.redis.stream import RedisAudience, RedisStream
     from chalicelib.adapters.redis.subscriptions import RedisSubscriptions
+    from chalicelib.adapters.requests import DynamoRequests
     from chalicelib.adapters.sqs import SqsJobQueue, SqsTickQueue
 
 
@@ -56,6 +59,29 @@ class Stores(Clients):
         from chalicelib.adapters.dynamodb import DynamoKeys
 
         return DynamoKeys(self._client("dynamodb"), self.settings.keys_table)
+
+    @cached_property
+    def requests(self) -> DynamoRequests:
+        from chalicelib.adapters.requests import DynamoRequests
+
+        self._need("idempotency_table")
+        return DynamoRequests(self._client("dynamodb"), self.settings.idempotency_table, now=utc_now)
+
+    @cached_property
+    def endpoint_store(self) -> DynamoEndpoints:
+        from chalicelib.adapters.endpoints import DynamoEndpoints
+        from chalicelib.adapters.table import Table
+
+        self._need("alerts_table")
+        return DynamoEndpoints(Table(self._client("dynamodb"), self.settings.alerts_table))
+
+    @cached_property
+    def delivery_log(self) -> DynamoDeliveries:
+        from chalicelib.adapters.deliveries import DynamoDeliveries
+        from chalicelib.adapters.table import Table
+
+        self._need("deliveries_table")
+        return DynamoDeliveries(Table(self._client("dynamodb"), self.settings.deliveries_table))
 
     @cached_property
     def _sessions(self) -> RedisSessions:

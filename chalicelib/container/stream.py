@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from chalicelib.container.access import Access
+from chalicelib.container.alerts import Alerts
 from chalicelib.container.clients import utc_now
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.services.sessions import ManageSessions
 
 
-class Stream(Access):
+class Stream(Alerts):
     """The services between DefiLlama and the sockets, in the order a figure passes them."""
 
     @cached_property
@@ -144,6 +144,7 @@ class Stream(Access):
             subscriptions=self._subscriptions,
             subscribe=subscribe,
             tokens=lambda: self.tokens,
+            rules=lambda: self.manage_rules,
             limits=self.limits,
             jobs=self.jobs,
             tiers=settings.tiers,

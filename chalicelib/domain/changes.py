@@ -22,7 +22,7 @@ class Change:
 
     ``prev`` holds, for each filter rung that it passed, the previous offset that passed it; ``slow`` the same for each
     slower "{rate}|{rung}" that it is sent to at once, or that is being flushed. Values are decimal texts, times
-    RFC 3339 texts.
+    RFC 3339 texts, an ``alert`` JSON.
     """
 
     topic: str
@@ -39,6 +39,7 @@ class Change:
     prev: Mapping[str, int | None] = field(default_factory=dict)
     slow: Mapping[str, int | None] = field(default_factory=dict)
     realtime: bool = True
+    alert: str | None = None
 
     def due(self, group: Group) -> int | Due | None:
         """The offset of the update before this one that was due to the group (None: it is the first), or Due.NO."""

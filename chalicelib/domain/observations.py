@@ -21,7 +21,8 @@ class Observation:
     """One value of one topic at one time, as its source gave it.
 
     ``id`` is the same for the same (topic, source time, value), however often and by whomever it is sent.
-    ``observed_at`` is aware and in UTC. ``chains`` and ``category`` serve the subscription filters.
+    ``observed_at`` is aware and in UTC. ``chains`` and ``category`` serve the subscription filters. ``alert`` is what a
+    private topic tells, as JSON: such an observation is an event and no reading, so each counts, whenever it comes.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Observation:
     confidence: Decimal | None = None
     chains: tuple[str, ...] = ()
     category: str | None = None
+    alert: str | None = None
 
 
 def observation_id(topic: str, time_token: str, value: Decimal) -> str:

@@ -13,6 +13,8 @@ MAX_TOPIC_LENGTH = 128
 KINDS = ("price", "tvl", "peg", "yield", "feed", "alerts")
 PRIVATE_KINDS = frozenset({"alerts"})
 
+MY_ALERTS = "alerts:me"  # for whom need not know their own name
+
 REHEARSALS = "feed:smoke:"  # what begins so is published to try a stage out, and is no news of any source
 
 _TOPIC = re.compile(r"[a-z]+(?::[A-Za-z0-9 ._&()+'/!@$#~-]+)+\Z")
@@ -30,6 +32,11 @@ def is_wildcard(text: str) -> bool:
         return False
     stem = text[:-2]
     return stem in KINDS or is_topic(stem)
+
+
+def own_topic(text: str, user: str) -> str:
+    """``alerts:me`` by its real name; anything else as it is."""
+    return f"alerts:{user}" if text == MY_ALERTS else text
 
 
 def kind_of(topic: str) -> str:

@@ -17,7 +17,9 @@ from chalicelib.telemetry import invocation, metrics, tracing
 if TYPE_CHECKING:
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
+    from chalicelib.services.evaluate import EvaluateRules
     from chalicelib.services.history import RecordHistory
+    from chalicelib.services.notify import Notify
     from chalicelib.services.process import ProcessObservations
     from chalicelib.services.sessions import ManageSessions
 
@@ -34,6 +36,11 @@ def process(event: Any, service: ProcessObservations) -> dict[str, Any]:
 
 def record(event: Any, service: RecordHistory) -> dict[str, Any]:
     with invocation("record", **_fields(event)):
+        return _failures(service.run(_messages(event)).failed)
+
+
+def evaluate(event: Any, service: EvaluateRules) -> dict[str, Any]:
+    with invocation("evaluate", **_fields(event)):
         return _failures(service.run(_messages(event)).failed)
 
 
@@ -68,6 +75,11 @@ def deliver(event: Any, service: Deliver) -> dict[str, Any]:
             report = service.run(jobs, deadline=time.monotonic() + max(0.5, left_s - REQUEUE_RESERVE_S))
             failed += [ids[index] for index in report.failed_jobs]
         return _failures(failed)
+
+
+def notify(event: Any, service: Notify) -> dict[str, Any]:
+    with invocation("notify", **_fields(event)):
+        return _failures(service.run(_messages(event)))
 
 
 def prune(event: Any, service: ManageSessions) -> dict[str, Any]:

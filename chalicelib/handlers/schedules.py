@@ -8,6 +8,7 @@ N}`` how many by tier and of the N busiest users and topics, ``{"list": N}`` N o
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.telemetry import invocation
 
 if TYPE_CHECKING:
+    from chalicelib.ports.alerts import Timers
     from chalicelib.services.census import Census
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.retention import KeepMonths
+    from chalicelib.services.rule_index import KeepIndex
     from chalicelib.services.sessions import ManageSessions
 
 
@@ -34,22 +37,33 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
         return answer
 
 
-def sweep(event: Any, conflation: Conflation, sessions: ManageSessions, census: Census) -> dict[str, Any]:
-    """Flush the slots whose tick was lost; announce the end of connections that are old; count those that are open."""
+def sweep(
+    event: Any,
+    conflation: Conflation,
+    sessions: ManageSessions,
+    rules: KeepIndex,
+    timers: Timers,
+    census: Census,
+) -> dict[str, Any]:
+    """What should have happened by itself and did not, and what no queue holds back for so long.
+
+    Flushes the slots whose tick was lost, announces the end of connections that are old, counts those that are open,
+    hands over the timers that fall due, mends the index of rules and has those of stale topics looked at.
+    """
     with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
         if asked := (event.to_dict().get("detail") or {}).get("connections"):
             return _told(asked, census)
         if _is_rehearsal(event.to_dict()):
             sessions.count_active()
             return {"rehearsal": True, "overdue": len(conflation.overdue())}
-        try:
-            ending = sessions.announce_endings()
-        finally:  # none keeps the others from their turn
-            try:
-                sessions.count_active()
-            finally:
-                overdue = len(conflation.sweep())
-        return {"overdue": overdue, "ending": ending}
+        with ExitStack() as last_first:  # none keeps the others from their turn
+            done: dict[str, Any] = {}
+            last_first.callback(lambda: done.update(overdue=len(conflation.sweep())))
+            last_first.callback(sessions.count_active)
+            last_first.callback(lambda: done.update(ending=sessions.announce_endings()))
+            last_first.callback(lambda: done.update(mended=rules.sweep()))
+            last_first.callback(lambda: done.update(due=timers.sweep()))
+        return done
 
 
 def _told(asked: dict[str, Any], census: Census) -> dict[str, Any]:

@@ -67,11 +67,17 @@ class Refresh(msgspec.Struct, tag_field="action", tag="refresh"):
     id: CommandId = None
 
 
-Command = Subscribe | Unsubscribe | List | Ping | Refresh
-ACTIONS = ("subscribe", "unsubscribe", "list", "ping", "refresh")
+class Ack(msgspec.Struct, tag_field="action", tag="ack"):
+    rule: str
+    alert: str
+    id: CommandId = None
+
+
+Command = Subscribe | Unsubscribe | List | Ping | Refresh | Ack
+ACTIONS = ("subscribe", "unsubscribe", "list", "ping", "refresh", "ack")
 
 _any = msgspec.json.Decoder()
-_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Subscribe | Unsubscribe | List | Ping | Refresh)
+_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Subscribe | Unsubscribe | List | Ping | Refresh | Ack)
 
 
 class BadCommandError(Exception):

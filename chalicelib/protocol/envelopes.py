@@ -13,8 +13,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from chalicelib.domain.observations import Observation, parse_value, plain
-from chalicelib.domain.topics import is_topic
+from chalicelib.domain.topics import PRIVATE_KINDS, is_topic, kind_of
 from chalicelib.errors import PoisonError
+from chalicelib.protocol.signals import AlertBody
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -22,11 +23,16 @@ VERSION = 1
 MAX_RECORDS = 100
 MAX_NAME_LENGTH = 100  # of a source, chain or category: they travel in updates and filters
 MAX_CHAINS = 1000
+MAX_ALERT_BYTES = 16_000  # a frame of 32 KB has room for it, whatever else its update says
+NO_ALERT = msgspec.Raw()  # the very one: msgspec leaves out a default that is the same object
 MAX_MESSAGE_BYTES = 200_000  # a message's room: SQS takes 1 MiB, SNS 256 KiB, attributes included
 
 
 class ObservationRecord(msgspec.Struct, omit_defaults=True):
-    """An observation on the wire: ``value`` and ``confidence`` are decimal strings, the time RFC 3339."""
+    """An observation on the wire: ``value`` and ``confidence`` are decimal strings, the time RFC 3339.
+
+    ``alert``, an AlertBody, only on private topics.
+    """
 
     id: str
     topic: str
@@ -36,6 +42,7 @@ class ObservationRecord(msgspec.Struct, omit_defaults=True):
     confidence: str | None = None
     chains: list[str] = []
     category: str | None = None
+    alert: msgspec.Raw = NO_ALERT
 
 
 class ObservationMessage(msgspec.Struct):
@@ -95,6 +102,7 @@ class TickMessage(msgspec.Struct):
 
 _encoder = msgspec.json.Encoder()
 _record = msgspec.json.Decoder(ObservationRecord)
+_alert = msgspec.json.Decoder(AlertBody)
 _messages: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in (ObservationMessage, DeliveryJob, GoneMessage, TickMessage)
 }
@@ -137,7 +145,23 @@ def decode_record(raw: msgspec.Raw) -> Observation:
         confidence=None if record.confidence is None else parse_value(record.confidence),
         chains=tuple(record.chains),
         category=record.category,
+        alert=_decode_alert(record),
     )
+
+
+def _decode_alert(record: ObservationRecord) -> str | None:
+    raw = bytes(record.alert)
+    if not raw:
+        return None
+    if kind_of(record.topic) not in PRIVATE_KINDS:
+        raise PoisonError(f"an alert on {record.topic}, which everybody may read")
+    if len(raw) > MAX_ALERT_BYTES:
+        raise PoisonError(f"an alert of more than {MAX_ALERT_BYTES} bytes")
+    try:
+        _alert.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise PoisonError(f"not an alert: {error}") from error
+    return raw.decode()
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -166,6 +190,7 @@ def encode_observations(
                 confidence=None if observation.confidence is None else plain(observation.confidence),
                 chains=list(observation.chains),
                 category=observation.category,
+                alert=NO_ALERT if observation.alert is None else msgspec.Raw(observation.alert.encode()),
             )
         )
         if batch and (len(batch) == MAX_RECORDS or size + len(raw) > MAX_MESSAGE_BYTES - 100):

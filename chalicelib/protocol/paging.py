@@ -1,4 +1,7 @@
-"""Cursors of history's pages: their width, and where the page begins. Not signed: they say nothing one may not ask."""
+"""Cursors of pages: of history their width and where the page begins, of other lists the last place of the page before.
+
+Not signed: they say nothing one may not ask.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,22 @@ def read_cursor(cursor: str, widths: Collection[int]) -> tuple[Any, datetime, st
     except OverflowError:
         raise wrong from None
     return width, at, last_id
+
+
+def place_after(place: str | None) -> str | None:
+    """The cursor of the page after a place in a list; None after the last."""
+    return None if place is None else urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> str:
+    """The place that a cursor names. Raises WrongTypeError for what is none."""
+    try:
+        place = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        raise WrongTypeError("a cursor is 'next' of the page before") from None
+    if not place.isprintable() or not place:
+        raise WrongTypeError("a cursor is 'next' of the page before")
+    return place
 
 
 def time_of(text: str, name: str) -> datetime:

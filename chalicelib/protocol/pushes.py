@@ -6,18 +6,24 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from chalicelib.domain.changes import Change, change_pct
 from chalicelib.errors import DefiStreamError
+from chalicelib.protocol.signals import AlertBody
 
 _encoder = msgspec.json.Encoder()
+_alert = msgspec.json.Decoder(AlertBody)
 
 # {"type":"updates","sent_at":"2026-11-23T01:02:03.456Z","updates":[]} and room for a comma an update
 FRAME_OVERHEAD_BYTES = 80
 
 
 class Update(msgspec.Struct):
-    """One update of one topic; ``prev`` is the offset of the update before it that was due to this subscription."""
+    """One update of one topic; ``prev`` is the offset of the update before it that was due to this subscription.
+
+    ``alert`` is what happened to a rule: only on ``alerts:{user}``, whose ``value`` is the figure that fired it.
+    """
 
     topic: str
     epoch: str
@@ -31,6 +37,7 @@ class Update(msgspec.Struct):
     source: str
     confidence: str | None
     snapshot: bool = False
+    alert: AlertBody | UnsetType = UNSET
 
 
 def rfc3339(at: datetime) -> str:
@@ -52,6 +59,7 @@ def update_of(change: Change, prev: int | None, *, snapshot: bool = False) -> Up
         source=change.source,
         confidence=change.confidence,
         snapshot=snapshot,
+        alert=UNSET if change.alert is None else _alert.decode(change.alert),
     )
 
 

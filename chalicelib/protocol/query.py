@@ -5,7 +5,6 @@ Decoding is bounded, and what is wrong is told with a JSON Pointer to it.
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,8 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from chalicelib.domain.plans import Function
-from chalicelib.errors import BadQueryError, NotJsonError, TooLargeError
-from chalicelib.protocol.nesting import depth
+from chalicelib.errors import BadQueryError
+from chalicelib.protocol.bodies import decode_body
 
 MAX_QUERY_BYTES = 16 * 1024
 MAX_NESTING = 32  # brackets; the depth of filters is bounded by itself
@@ -84,39 +83,23 @@ class Query(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 # Numbers stay what was written: 0.1 is no binary fraction.
 _decoder = msgspec.json.Decoder(Query, float_hook=Decimal)
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
+_CHOICES = {
+    "from": get_args(TableName),
+    "op": get_args(Operation),
+    "fn": get_args(Function),
+    "dir": ("asc", "desc"),
+    "bucket": get_args(Width),
+}
 
 
 def decode_query(body: bytes) -> Query:
     """A body as a query. Raises TooLargeError, NotJsonError or BadQueryError for anything else, whatever it is."""
-    if len(body) > MAX_QUERY_BYTES:
-        raise TooLargeError(f"a query has at most {MAX_QUERY_BYTES} bytes")
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise NotJsonError("not JSON: not UTF-8") from error
-    if depth(text) > MAX_NESTING:
-        raise BadQueryError(f"nested more than {MAX_NESTING} deep")
-    try:
-        return _decoder.decode(text)
-    except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$")
-        pointer = _pointer(path.removesuffix("`"))
-        raise BadQueryError(_told(reason, pointer), pointer=pointer) from error
-    except (msgspec.DecodeError, UnicodeError, ArithmeticError) as error:
-        raise NotJsonError(f"not JSON: {error}") from error
-
-
-_CHOICES = {"from": TableName, "op": Operation, "fn": Function, "dir": Literal["asc", "desc"], "bucket": Width}
-
-
-def _told(reason: str, pointer: str) -> str:
-    choices = _CHOICES.get(pointer.rpartition("/")[2])
-    if choices is not None and reason.startswith("Invalid enum value"):
-        reason += f": one of {', '.join(get_args(choices))}"
-    return reason.replace("`", "'")
-
-
-def _pointer(path: str) -> str:
-    """msgspec's path as a JSON Pointer: ``.where.and[0]`` is /where/and/0."""
-    return "".join(f"/{name or index}" for name, index in _STEP.findall(path) if name or index)
+    return decode_body(
+        body,
+        _decoder,
+        what="a query",
+        refused=BadQueryError,
+        max_bytes=MAX_QUERY_BYTES,
+        max_nesting=MAX_NESTING,
+        choices=_CHOICES,
+    )

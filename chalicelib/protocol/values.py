@@ -33,7 +33,7 @@ def value_of(raw: Any, kind: FieldKind, pointer: str) -> Scalar:
         case "number" | "count":
             return _number(raw, pointer)
         case "time":
-            return _time(raw, pointer)
+            return time_value(raw, pointer)
         case "interval":
             if not isinstance(raw, str) or raw not in INTERVALS:
                 raise BadQueryError(f"an interval is one of {', '.join(INTERVALS)}", pointer=pointer)
@@ -71,7 +71,8 @@ def _number(raw: Any, pointer: str) -> Decimal:
     return value
 
 
-def _time(raw: Any, pointer: str) -> datetime:
+def time_value(raw: Any, pointer: str) -> datetime:
+    """A time of RFC 3339, in UTC. Raises BadQueryError."""
     wrong = BadQueryError(
         f"expected a time like 2026-11-23T01:02:03Z, from {FIRST.year} to {LAST.year}", pointer=pointer
     )

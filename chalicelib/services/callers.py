@@ -22,12 +22,12 @@ MAX_KEYS = 1000  # remembered by a process, and as many addresses
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``party`` is whose limits count: a user, or an address of nobody's."""
+    """``party`` is whose limits count: a user, or an address of nobody's, whose ``user`` is None."""
 
     party: str
     tier: Tier
     per_minute: int
-    is_anonymous: bool
+    user: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class Callers:
     def identify(self, *, api_key: str | None, address: str) -> Caller:
         """Raises AuthenticationError or RevokedError for a key that is not good, TooManyRequestsError for too many."""
         if api_key is None:
-            return Caller(address, self._tiers["free"], self._anonymous_per_minute, True)
+            return Caller(address, self._tiers["free"], self._anonymous_per_minute, None)
         identity = self._identity(api_key, address)
         tier = self._tiers[identity.tier]
-        return Caller(f"user:{identity.user}", tier, tier.requests_per_minute, False)
+        return Caller(f"user:{identity.user}", tier, tier.requests_per_minute, identity.user)
 
     def _identity(self, api_key: str, address: str) -> Identity:
         now, hashed = self._monotonic(), hash_key(api_key)

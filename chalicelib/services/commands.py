@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
+from chalicelib.domain.topics import own_topic
 from chalicelib.errors import (
     AuthenticationError,
     CommandRateError,
@@ -23,6 +24,7 @@ from chalicelib.ports import Identity, JobQueue, Limits, Session, Sessions, Subs
 from chalicelib.protocol import commands as protocol
 from chalicelib.protocol.pushes import encode_error, encode_notice, encode_reply, rfc3339
 from chalicelib.services.fanout import JobBuilder, encode_jobs
+from chalicelib.services.rules import ManageRules
 from chalicelib.services.subscribe import SubscribeTopics, described
 from chalicelib.services.tokens import Tokens
 from chalicelib.settings import Tier
@@ -49,6 +51,7 @@ class HandleCommand:
         subscriptions: Subscriptions,
         subscribe: SubscribeTopics,
         tokens: Callable[[], Tokens],
+        rules: Callable[[], ManageRules],
         limits: Limits,
         jobs: JobQueue,
         tiers: Mapping[str, Tier],
@@ -59,6 +62,7 @@ class HandleCommand:
         self._subscriptions = subscriptions
         self._subscribe = subscribe
         self._tokens = tokens
+        self._rules = rules
         self._limits = limits
         self._jobs = jobs
         self._tiers = tiers
@@ -137,15 +141,12 @@ class HandleCommand:
             if command.snapshot:
                 self._charge(connection, self._tiers[session.tier], result)
         elif isinstance(command, protocol.Unsubscribe):
-            everything = command.topics == ["*"]
-            left = (
-                self._subscriptions.unsubscribe(connection, [] if everything else command.topics)
-                if command.topics
-                else []
-            )
-            result = {"topics": sorted(left)}
+            result = {"topics": self._leave(connection, session, command.topics)}
         elif isinstance(command, protocol.List):
             result = self._list(connection, command.after)
+        elif isinstance(command, protocol.Ack):
+            self._rules().acknowledge(session.user, command.rule, command.alert)
+            result = {"rule": command.rule, "alert": command.alert, "state": "acknowledged"}
         else:
             result = {"at": rfc3339(self._now())}
         return {**result, "session_expires": _time(session.session_ms)}
@@ -156,6 +157,13 @@ class HandleCommand:
         if matched >= READS_PER_TOKEN:
             tokens = matched / READS_PER_TOKEN
             self._limits.charge(f"commands:{connection}", tier.commands_per_s, tier.commands_burst, tokens)
+
+    def _leave(self, connection: str, session: Session, topics: Sequence[str]) -> list[str]:
+        """What was left."""
+        if not topics:
+            return []
+        named = [] if topics == ["*"] else [own_topic(topic, session.user) for topic in topics]
+        return sorted(self._subscriptions.unsubscribe(connection, named))
 
     def _list(self, connection: str, after: str | None) -> dict[str, Any]:
         """A page of what is subscribed to, by name; ``next`` is the ``after`` of the following one."""

@@ -81,6 +81,8 @@ TRIALS: Mapping[str, Sequence[Trial]] = {
     "maintain": (Trial("maintain", "a rehearsal", _rehearses),),
     "process": (Trial("process", _settled, _settles),),
     "record": (Trial("record", _settled, _settles),),
+    "evaluate": (Trial("evaluate", _settled, _settles),),
+    "notify": (Trial("notify", _settled, _settles),),
     "tick": (Trial("tick", _settled, _settles),),
     "deliver": (Trial("deliver", _settled, _settles),),
     "prune": (Trial("prune", _settled, _settles),),

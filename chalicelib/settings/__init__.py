@@ -83,6 +83,16 @@ class Settings:
 
     idempotency_table: str = ""  # without it a request that is repeated is done again
 
+    alerts_table: str = ""  # these only where alert rules are kept, evaluated or told
+    due_table: str = ""
+    alerts_queue_url: str = ""
+    notifications_queue_url: str = ""
+    deliveries_table: str = ""
+    email_sender: str = ""  # empty: no e-mail is sent
+    email_settings: str = ""  # SES's configuration set for it
+    public_url: str = ""  # https://…: what links in e-mails begin with
+    webhooks_to_private_addresses: bool = False  # and to http: only where receivers run on the developer's machine
+
     version: str = "dev"
     log_level: str = "INFO"
     log_sample_rate: float = 0.0  # share of invocations that write at DEBUG whatever the level

@@ -36,6 +36,7 @@ class Tier:
     commands_per_s: int
     commands_burst: int
     requests_per_minute: int = 60  # of the REST API, by one key's owner or one address
+    alert_rules: int = 10  # of one user
 
 
 DEFAULT_THRESHOLDS: Mapping[str, Threshold] = {
@@ -48,7 +49,7 @@ DEFAULT_THRESHOLDS: Mapping[str, Threshold] = {
 }
 
 DEFAULT_TIERS: Mapping[str, Tier] = {
-    "free": Tier(2, 25, "5s", 2, 10, 60),
-    "pro": Tier(20, 500, "realtime", 10, 50, 1000),
-    "enterprise": Tier(500, 5000, "realtime", 50, 200, 10_000),
+    "free": Tier(2, 25, "5s", 2, 10, 60, 10),
+    "pro": Tier(20, 500, "realtime", 10, 50, 1000, 1000),
+    "enterprise": Tier(500, 5000, "realtime", 50, 200, 10_000, 100_000),
 }

@@ -34,6 +34,12 @@ def _share(text: str) -> float:
     return value
 
 
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text == "on"
+
+
 def _months(text: str) -> int:
     value = int(text)
     if value < 0 or value == 1:
@@ -92,6 +98,15 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "QUERY_ANSWER_BYTES": _positive(int),
     "QUERY_CACHE_BYTES": _positive(int),
     "IDEMPOTENCY_TABLE": str,
+    "ALERTS_TABLE": str,
+    "DUE_TABLE": str,
+    "ALERTS_QUEUE_URL": str,
+    "NOTIFICATIONS_QUEUE_URL": str,
+    "DELIVERIES_TABLE": str,
+    "EMAIL_SENDER": str,
+    "EMAIL_SETTINGS": str,
+    "PUBLIC_URL": str,
+    "WEBHOOKS_TO_PRIVATE_ADDRESSES": _switch,
     "ORIGIN_SECRET_A_ID": str,
     "ORIGIN_SECRET_B_ID": str,
     "ALLOWED_ORIGINS": _csv,

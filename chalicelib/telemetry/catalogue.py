@@ -19,6 +19,7 @@ Unit = Literal["Count", "Milliseconds", "Seconds", "Bytes", "Count/Second"]
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "Kind": ("price", "tvl", "peg", "yield", "feed", "alerts"),
     "Feed": ("prices", "protocols", "chains", "stablecoins", "yields"),
+    "Channel": ("webhook", "email"),
     "Store": ("redis", "dynamodb", "secrets", "sqs", "sns", "s3", "postgres"),
 }
 
@@ -77,6 +78,21 @@ METRICS: tuple[Metric, ...] = (
     Metric("business", "UpdatesDelivered", "Count", "Updates in the frames that the gateway took."),
     Metric("business", "FramesDelivered", "Count", "Frames that the gateway took for a connection; it bills these."),
     Metric("business", "CommandsHandled", "Count", "Text frames of clients that were answered, refusals included."),
+    Metric(
+        "business",
+        "NotificationsSent",
+        "Count",
+        "Alerts that a webhook answered with 2xx, or that the e-mail service took.",
+        dimensions=("Channel",),
+    ),
+    Metric(
+        "business",
+        "RulesEvaluated",
+        "Count",
+        "Alert rules that were judged because something touched them; a rule that is looked at again counts again.",
+    ),
+    Metric("business", "AlertTransitions", "Count", "Steps in the lives of alert rules, each once."),
+    Metric("business", "AlertsFired", "Count", "Alerts that began to fire, those of muted rules included."),
     # --- performance ---
     Metric(
         "performance",
@@ -105,6 +121,13 @@ METRICS: tuple[Metric, ...] = (
         "PublishedToRecorded",
         "Milliseconds",
         "From an observation's publication to its row in PostgreSQL, a value a queue message.",
+        "p95",
+    ),
+    Metric(
+        "performance",
+        "PublishedToEvaluated",
+        "Milliseconds",
+        "From an observation's publication until the rules that it touches have been judged, a value a queue message.",
         "p95",
     ),
     Metric(
@@ -137,6 +160,7 @@ METRICS: tuple[Metric, ...] = (
         "p95",
     ),
     # --- errors ---
+    Metric("errors", "RulesMended", "Count", "Alert rules whose index differed from their store, once a minute."),
     Metric("errors", "ValidationErrors", "Count", "Commands that were not the protocol: the client's fault."),
     Metric("errors", "ProcessingErrors", "Count", "Queue messages that were left to come again, and failed commands."),
     Metric("errors", "PoisonRecords", "Count", "Records and messages that no retry can cure; they are dead letters."),
@@ -157,6 +181,19 @@ METRICS: tuple[Metric, ...] = (
         "Count",
         "Calls of a store that failed after the client's own retries.",
         dimensions=("Store",),
+    ),
+    Metric(
+        "errors",
+        "NotificationsFailed",
+        "Count",
+        "Tries to tell an alert that did not arrive; most are tried again.",
+        dimensions=("Channel",),
+    ),
+    Metric(
+        "errors",
+        "EndpointsDisabled",
+        "Count",
+        "Webhooks that failed for five days, or answered 410, and are left alone.",
     ),
     Metric("errors", "QueriesStale", "Count", "Queries answered as of before, since the database could not be asked."),
     Metric("errors", "QueriesTooSlow", "Count", "Queries that the database ended at the statement timeout."),

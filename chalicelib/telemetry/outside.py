@@ -32,6 +32,8 @@ LAMBDA = Node("Lambda", "aws")
 CLOUDFORMATION = Node("CloudFormation", "remote")
 DEFILLAMA = Node("DefiLlama", "remote")
 CONNECTIONS = Node("@connections", "remote")
+WEBHOOK = Node("webhook", "remote")
+SES = Node("SES", "aws")
 
 
 @contextmanager

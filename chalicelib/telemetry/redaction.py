@@ -25,6 +25,8 @@ _NAMES = (
 # Each with a start that is rare in text, so that a line without secrets is passed over quickly.
 SHAPES: Mapping[str, str] = {
     "API key": r"\bds_[A-Za-z0-9_-]{16,}",
+    "webhook secret": r"\bwhsec_[A-Za-z0-9+/=]{16,}",
+    "token of a link": r"\bln_[A-Za-z0-9_-]{16,}",
     "JSON Web Token": r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}",
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "password in a URL": r"(?<=://)[^/@\s\"':]*:[^/@\s\"']+(?=@)",

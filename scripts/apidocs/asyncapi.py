@@ -20,6 +20,7 @@ COMMANDS: dict[type[Struct], tuple[str, type[Struct]]] = {
     commands.List: ("What this connection is subscribed to, by name, a page at a time.", frames.ListReply),
     commands.Ping: ("Is somebody there? Send one after 120 s of silence.", frames.PingReply),
     commands.Refresh: ("Extend the session with a new token.", frames.RefreshReply),
+    commands.Ack: ("An alert was seen: no later step of its rule is told of it.", frames.AckReply),
 }
 PUSHES: dict[type[Struct], str] = {
     frames.Updates: "Changes of topics, and snapshots of those just joined.",

@@ -68,6 +68,13 @@ class RefreshResult(Struct, forbid_unknown_fields=True):
     session_expires: Time
 
 
+class AckResult(Struct, forbid_unknown_fields=True):
+    rule: str
+    alert: str
+    state: Literal["acknowledged"]
+    session_expires: Time
+
+
 class ErrorTold(Struct, forbid_unknown_fields=True):
     """The thousand of its `code` says what to do: 1, 2: fix it; 3: wait; 4: get a new token; 5: try again."""
 
@@ -114,6 +121,12 @@ class RefreshReply(Struct, forbid_unknown_fields=True, tag_field="type", tag="re
     id: CommandId
     ok: Done
     result: RefreshResult
+
+
+class AckReply(Struct, forbid_unknown_fields=True, tag_field="type", tag="reply"):
+    id: CommandId
+    ok: Done
+    result: AckResult
 
 
 class ErrorReply(Struct, forbid_unknown_fields=True, tag_field="type", tag="reply"):

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.protocol import rest
-from scripts.apidocs.operations import OPERATIONS, Operation
+from scripts.apidocs.operation import Operation, Part
+from scripts.apidocs.operations import OPERATIONS
 from scripts.apidocs.schemas import components, properties, reference
 
 EVERYBODYS = (400, 401, 429, 503)  # a wrong parameter, a wrong key, too many of them, a store that is down
 STATUSES = {
     200: "As asked for",
-    201: "Issued",
+    201: "Made",
+    202: "It will be done",
+    204: "Done: there is nothing to say",
     304: "The answer that has this ETag is still the answer",
     400: "Malformed",
-    401: "The key is wrong or revoked",
-    403: "Somebody's own",
-    404: "No such topic",
-    409: "A request with this `Idempotency-Key` is under way",
+    401: "The key is missing where one is needed, wrong or revoked",
+    403: "Somebody's own, or more than you may have",
+    404: "There is no such thing",
+    409: "A request with this `Idempotency-Key` is under way, or what you read was changed since",
     413: "Too large",
     415: "Not `application/json`",
     422: "Understood and refused",
@@ -58,7 +61,8 @@ def openapi() -> dict[str, Any]:
 
 
 _HEADERS = {
-    "ETag": {"description": "Names this answer; a weak one.", "schema": {"type": "string"}},
+    "ETag": {"description": "Names this answer, a weak one; of a rule its version.", "schema": {"type": "string"}},
+    "Location": {"description": "Of what was made.", "schema": {"type": "string"}},
     "RateLimit": {
         "description": "Requests left (`r`), and the seconds until all are there again (`t`).",
         "schema": {"type": "string"},
@@ -84,6 +88,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "description": operation.description,
         "parameters": _parameters(operation),
     }
+    if operation.needs_key:
+        told["security"] = [{"key": []}]
     if operation.body is not None:
         content = {"schema": reference(operation.body), "example": operation.example}
         told["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -92,8 +98,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "description": description, "schema": _TOPIC}
-        for name, description in operation.in_path.items()
+        {"name": name, "in": "path", "required": True, "description": part.description, "schema": _path_schema(part)}
+        for name, part in operation.in_path.items()
     ]
     members, required = properties(operation.parameters)
     for name, schema in members.items():
@@ -102,6 +108,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         found.append(told | ({"description": description} if description else {}))
     if operation.is_tagged:
         found.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
+    if operation.is_versioned and operation.method == "PUT":
+        found.append(_IF_MATCH)
     if operation.takes_key:
         found.append(
             {
@@ -115,7 +123,17 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return found
 
 
-_TOPIC = {"type": "string", "maxLength": 128, "pattern": "^[a-z]+(:[^:%/]+)+$", "examples": ["price:ethereum"]}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of what was read: a change of anything newer is refused.",
+    "schema": {"type": "string", "maxLength": 100, "pattern": '^"[0-9]{1,9}"$', "examples": ['"1"']},
+}
+
+
+def _path_schema(part: Part) -> dict[str, Any]:
+    return {"type": "string", "maxLength": part.longest, "pattern": part.pattern, "examples": [part.example]}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
@@ -126,22 +144,26 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 def _response(operation: Operation, status: int) -> dict[str, Any]:
     headers = ["RateLimit", "RateLimit-Policy"] if operation.is_counted else []
-    if operation.is_tagged and status in (200, 304):
+    if (operation.is_tagged and status in (200, 304)) or (operation.is_versioned and status < 300):
         headers.append("ETag")
-    if operation.takes_key and status == 201:
+    if operation.is_done_once and status < 300:
         headers.append("Idempotency-Replayed")
+    if operation.needs_key and status == 201:
+        headers.append("Location")
     if status in (409, 429):
         headers.append("Retry-After")
     told: dict[str, Any] = {"description": STATUSES[status]}
     if headers:
         told["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
-    return told if status == 304 else {**told, "content": _content(operation, status)}
+    return told if status in (204, 304) else {**told, "content": _content(operation, status)}
 
 
 def _content(operation: Operation, status: int) -> dict[str, Any]:
     kinds = operation.answers.get(status)
     content: dict[str, Any] = {}
-    if kinds is not None:
+    if kinds is not None and operation.is_page:
+        content["text/html"] = {"schema": {"type": "string"}}
+    elif kinds is not None:
         schemas = [reference(kind) for kind in kinds] or [{"type": "object"}]
         content["application/json"] = {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}
     if status >= 400:

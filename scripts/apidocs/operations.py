@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from msgspec import Struct
-
 from chalicelib.protocol import query, rest
+from scripts.apidocs.alerting import ALERTING
+from scripts.apidocs.operation import Operation, Part
 
 EXAMPLE_QUERY = {
     "from": "candles",
@@ -24,28 +21,7 @@ EXAMPLE_QUERY = {
 }
 
 
-@dataclass(frozen=True)
-class Operation:
-    """``answers`` by status; ``problems`` are the statuses that its own errors have, beside everybody's.
-
-    ``is_tagged``: its answer has an ETag. ``is_counted``: it is one of the caller's requests a minute.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    description: str
-    answers: Mapping[int, tuple[type[Struct], ...]]
-    parameters: type[Struct] = rest.NoQuery
-    in_path: Mapping[str, str] = field(default_factory=dict)
-    body: type[Struct] | None = None
-    example: object = None
-    problems: tuple[int, ...] = ()
-    is_tagged: bool = False
-    is_counted: bool = True
-    takes_key: bool = False
-
+TOPIC = Part("A single topic, percent-encoded where it has to be.", "^[a-z]+(:[^:%/]+)+$", "price:ethereum", 128)
 
 OPERATIONS = (
     Operation(
@@ -58,6 +34,7 @@ OPERATIONS = (
         {201: (rest.IssuedTokenBody,)},
         problems=(409, 422),
         takes_key=True,
+        is_done_once=True,
     ),
     Operation(
         "GET",
@@ -91,7 +68,7 @@ OPERATIONS = (
         "for ever. A page of the newest says in `live` where the stream joins.",
         {200: (rest.CandleHistory, rest.RawHistory)},
         parameters=rest.HistoryQuery,
-        in_path={"topic": "A single topic, percent-encoded where it has to be."},
+        in_path={"topic": TOPIC},
         problems=(403, 404),
         is_tagged=True,
     ),
@@ -107,6 +84,7 @@ OPERATIONS = (
         problems=(413, 415, 422),
         takes_key=True,
     ),
+    *ALERTING,
     Operation(
         "GET",
         "/v1/health",

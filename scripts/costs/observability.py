@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from scripts.costs.lines import Charge
-from scripts.costs.prices import MONTH_SECONDS
-from scripts.costs.template import Template
+from scripts.costs.prices import MONTH_MINUTES, MONTH_SECONDS
+from scripts.costs.template import Properties, Template, handler_of
 from scripts.costs.traffic import Flows, Traffic
 
 GB = Decimal(1024**3)
@@ -17,6 +17,8 @@ BLOCKED = Decimal("0.05")  # of the requests: web ACLs log what they refuse
 BLOCKED_BYTES = Decimal(1_500)
 DETAILED_METRICS = Decimal(6)  # of a route, which CloudWatch bills as custom ones
 TRACE_SHARE = Decimal("0.05")  # X-Ray's default rule: one trace a second and 5 % of the rest
+POLL_S = Decimal(5)  # of a minute, in which a poll sends what it found: what reads that works in these seconds only
+READERS = ("process", "record", "evaluate")
 
 
 def observability(
@@ -28,8 +30,8 @@ def observability(
     yield Charge("CloudWatch", "GB of logs kept", logs_gb * _months_kept(template), "logs-storage-gb")
     yield Charge("CloudWatch", "custom metrics", traffic.custom_metrics, "metric")
     yield Charge("CloudWatch", "detailed metrics of routes", _detailed_metrics(template), "metric")
-    traced = [name for name, body in template.functions.items() if _is_traced(body)]
-    yield Charge("X-Ray", "traces", sum((_sampled(invocations[name]) for name in traced), Decimal(0)), "xray-trace")
+    traces = (_sampled(body, invocations[name]) for name, body in template.functions.items() if _is_traced(body))
+    yield Charge("X-Ray", "traces", sum(traces, Decimal(0)), "xray-trace")
 
 
 def _logs_gb(template: Template, invocations: Decimal, flow: Flows, traffic: Traffic) -> Decimal:
@@ -57,6 +59,6 @@ def _is_traced(properties: Mapping[str, object]) -> bool:
     return properties.get("TracingConfig") == {"Mode": "Active"}
 
 
-def _sampled(invocations: Decimal) -> Decimal:
-    first = min(invocations, MONTH_SECONDS)
+def _sampled(properties: Properties, invocations: Decimal) -> Decimal:
+    first = min(invocations, MONTH_MINUTES * POLL_S if handler_of(properties) in READERS else MONTH_SECONDS)
     return first + (invocations - first) * TRACE_SHARE

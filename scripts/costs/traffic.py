@@ -37,6 +37,7 @@ class Traffic:
     requests_per_second: Decimal = Decimal("0.1")  # of the REST API
     page_views_per_day: Decimal = Decimal(100)
     observations_per_minute: Decimal = Decimal(2_000)  # new ones, over all feeds
+    alerts_per_day: Decimal = Decimal(1_000)  # that fire, or end, and go to a webhook or an e-mail address
     source_gb: Decimal = Decimal(10)  # from DefiLlama: prices a minute, TVL and yields (2-3 MB each) an hour
     custom_metrics: Decimal = Decimal(50)
     flow_log_gb: Decimal = Decimal(1)  # of rejected packets
@@ -111,6 +112,7 @@ class Flows:
     connects: Decimal
     commands: Decimal
     observation_messages: Decimal
+    alerts: Decimal
     ticks: Decimal
     jobs: Decimal
     posts: Decimal
@@ -128,6 +130,7 @@ def flows(traffic: Traffic, push: Pushes, pace: Decimal = POSTS_PER_SECOND) -> F
         connects=connects,
         commands=connects * 2 + pings,  # subscribes, and unsubscribes or resumes
         observation_messages=messages_a_minute * MONTH_MINUTES,
+        alerts=traffic.alerts_per_day * MONTH_MINUTES / 1440,
         ticks=push.flushes_per_second * MONTH_SECONDS if traffic.rate_s else Decimal(0),
         jobs=push.jobs_per_second * MONTH_SECONDS,
         posts=push.posts_per_second * MONTH_SECONDS,

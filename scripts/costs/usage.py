@@ -55,6 +55,8 @@ FUNCTIONS: Mapping[str, Callable[[Flows], Work]] = {
     "sweep": lambda _: Work(MONTH_MINUTES, Decimal("0.2")),
     "process": lambda flow: Work(flow.observation_messages, Decimal("0.05")),
     "record": lambda flow: Work(flow.observation_messages, Decimal("0.1")),
+    "evaluate": lambda flow: Work(flow.observation_messages + flow.alerts, Decimal("0.1")),
+    "notify": lambda flow: Work(flow.alerts, Decimal(1)),  # it waits for the receiver
     "maintain": lambda _: Work(Decimal(30), Decimal(5)),
     "tick": lambda flow: Work(flow.ticks, Decimal("0.05")),
     "deliver": _deliver,
@@ -69,6 +71,8 @@ FUNCTIONS: Mapping[str, Callable[[Flows], Work]] = {
 QUEUES: Mapping[str, Callable[[Flows, Pushes], tuple[Decimal, Decimal]]] = {
     "process": lambda flow, _: (flow.observation_messages, MAX_RECORDS * RECORD_BYTES),
     "record": lambda flow, _: (flow.observation_messages, MAX_RECORDS * RECORD_BYTES),
+    "evaluate": lambda flow, _: (flow.observation_messages + flow.alerts, MAX_RECORDS * RECORD_BYTES),
+    "notify": lambda flow, _: (flow.alerts, Decimal(1000)),
     "tick": lambda flow, _: (flow.ticks, Decimal(200)),
     "deliver": lambda flow, push: (flow.jobs, push.job_bytes),
     "prune": lambda flow, _: (flow.connects * SILENT_LEAVERS, Decimal(500)),

@@ -23,7 +23,20 @@ from scripts.packaging.wheels import CHALICE, Say, needed, wheels_for
 # What chalicelib makes boto3 clients for; sts, which botocore may ask for credentials; xray, without which the X-Ray
 # SDK fails at import. A test runs the zip to see that nothing is missing.
 AWS_SERVICES = frozenset(
-    {"cloudfront", "codedeploy", "dynamodb", "lambda", "s3", "secretsmanager", "sns", "sqs", "sts", "wafv2", "xray"}
+    {
+        "cloudfront",
+        "codedeploy",
+        "dynamodb",
+        "lambda",
+        "s3",
+        "secretsmanager",
+        "sesv2",
+        "sns",
+        "sqs",
+        "sts",
+        "wafv2",
+        "xray",
+    }
 )
 CHALICE_RUNTIME = ("chalice/__init__.py", "chalice/app.py")
 LAMBDA_LIMIT = 250 * 1024 * 1024  # bytes, unzipped (Lambda quotas: deployment package size)

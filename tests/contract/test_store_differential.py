@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import redis
@@ -14,15 +15,16 @@ from chalicelib.domain.changes import Change
 from chalicelib.domain.filters import Group
 from chalicelib.ports import Tick
 from tests.contract.stores import Store, fake_store, redis_store
-from tests.fakes import seen
+from tests.fakes import alert_seen, seen
 
 TOPICS = st.sampled_from(["price:a", "price:b", "tvl:protocol:x"])
-NAMES = st.sampled_from(["price:a", "price:b", "price:*", "tvl:*", "tvl:protocol:*"])
+NAMES = st.sampled_from(["price:a", "price:b", "price:*", "tvl:*", "tvl:protocol:*", "alerts:ann"])
 GROUPS = st.builds(Group, rate_s=st.sampled_from([0, 1, 5]), rung=st.sampled_from(["", "1", "5"]))
 VALUES = st.sampled_from(["100", "100.05", "100.1", "101", "99", "106", "0", "-3"])
 STEPS = st.one_of(
     st.tuples(st.just("see"), TOPICS, VALUES, st.integers(-2, 0)),
     st.tuples(st.just("see"), TOPICS, VALUES, st.just(0)),
+    st.tuples(st.just("alert"), st.sampled_from("123"), st.integers(-2, 0)),
     st.tuples(st.just("subscribe"), st.sampled_from("cd"), NAMES, GROUPS, st.booleans()),
     st.tuples(st.just("resume"), st.sampled_from("cd"), NAMES, TOPICS, st.integers(0, 9)),
     st.tuples(st.just("unsubscribe"), st.sampled_from("cd"), NAMES),
@@ -50,6 +52,10 @@ class Play:
         sequenced = self.store.stream.sequence([observation])
         self.ticks += sequenced.ticks
         return [self._told(change) for change in sequenced.changes], sorted(sequenced.ticks, key=str)
+
+    def alert(self, number: str, age_s: int) -> Any:
+        observation = alert_seen("ann", number, self.store.clock().replace(microsecond=0) + timedelta(seconds=age_s))
+        return [self._told(change) for change in self.store.stream.sequence([observation]).changes]
 
     def subscribe(self, connection: str, name: str, group: Group, snapshot: bool) -> Any:
         return self._subscribed(connection, name, group=group, snapshot=snapshot)

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.filters import Group
 from chalicelib.ports import Tick
-from tests.fakes import seen
+from tests.fakes import alert_seen, seen
 
 ETH = "price:ethereum"
 
@@ -90,6 +90,34 @@ def test_after_a_failover_an_observation_sent_again_is_a_change_too(store):
     store.sequence(ETH, "100")
     store.fail_over()
     assert one(store.sequence(ETH, "100")).offset == 1
+
+
+# --- alerts: events, not readings ---
+
+
+def test_alerts_that_come_out_of_order_are_all_told_in_the_order_they_came(store):
+    late = alert_seen("ann", "1", store.clock() - timedelta(minutes=5))
+    changes = store.stream.sequence([alert_seen("ann", "2", store.clock()), late]).changes
+    assert [(c.offset, c.alert) for c in changes] == [(1, alert_seen("ann", "2", store.clock()).alert), (2, late.alert)]
+
+
+def test_two_alerts_of_one_figure_at_one_time_are_two_and_compare_with_nothing(store):
+    alerts = [alert_seen("ann", number, store.clock()) for number in "12"]
+    assert [(c.offset, c.previous) for c in store.stream.sequence(alerts).changes] == [(1, None), (2, None)]
+
+
+def test_an_alert_that_is_sent_again_keeps_its_offset(store):
+    first, second = (alert_seen("ann", number, store.clock()) for number in "12")
+    changes = store.stream.sequence([first, second]).changes
+    assert store.stream.sequence([first]).changes == [changes[0]]
+
+
+def test_the_last_alert_is_the_snapshot_and_those_missed_come_again_whole(store):
+    changes = store.stream.sequence([alert_seen("ann", number, store.clock()) for number in "123"]).changes
+    joined = store.subscribe("c", "alerts:ann").reads[0]
+    assert joined.snapshot.alert == changes[2].alert
+    resumed = store.subscribe("c", "alerts:ann", since={"alerts:ann": (changes[0].epoch, 1)}).reads[0]
+    assert [change.alert for change in resumed.missed] == [changes[1].alert, changes[2].alert]
 
 
 # --- slower rates ---

@@ -32,7 +32,7 @@ class Seen:
         return ((name, r.get("Properties", {})) for name, r in self.resources.items() if r["Type"] == kind)
 
 
-OUTSIDE = {"Deliver", "Rotate", "VerifyRelease"}
+OUTSIDE = {"Deliver", "Notify", "Rotate", "VerifyRelease"}
 INTERFACE_SERVICES = ("SQS", "SNS", "Secrets Manager")
 GATEWAY_SERVICES = {"S3": "S3Endpoint", "DynamoDB": "DynamoDBEndpoint"}
 

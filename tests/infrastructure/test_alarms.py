@@ -128,6 +128,7 @@ def test_one_bad_minute_is_no_incident(monitored):
     """Alarms on rates, levels and latency need two data points; one is enough where one thing is one too many."""
     at_once = {name for name, alarm in of_type(monitored, ALARM).items() if alarm["DatapointsToAlarm"] == 1}
     assert at_once == {
+        "BackupFailuresTooMany",
         "CertificateDaysTooFew",
         "DeadLettersTooMany",
         "MaintenanceErrorsTooMany",

@@ -30,6 +30,7 @@ EVERYTHING = {
     "DefiLlamaPlan": "pro",
     "AlarmEmail": "alarms@example.com",
     "DomainName": "stream.example.com",
+    "EmailSender": "alerts@example.com",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/0",
     "HostedZoneId": "Z000000000000",
     "DeniedIpv4": "192.0.2.0/24",

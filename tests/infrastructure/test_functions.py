@@ -16,6 +16,7 @@ from tests.infrastructure.lambdas import alias_of, functions, references, settin
 
 OUTSIDE_THE_VPC = {
     "Deliver",
+    "Notify",  # whose webhooks must not be able to reach what is private
     "Rotate",
     "VerifyRelease",
 }  # need nothing private: every byte of theirs would be billed by NAT
@@ -62,7 +63,7 @@ def test_every_function_bears_the_stages_name(resources, assembled):
     assert all(name.startswith(assembled.parameters["NamePrefix"]) for name in names)
 
 
-def test_all_but_three_functions_are_in_both_private_subnets_under_one_group(resources):
+def test_all_but_four_functions_are_in_both_private_subnets_under_one_group(resources):
     for name, function in functions(resources).items():
         network = function.get("VpcConfig")
         if name in OUTSIDE_THE_VPC:
@@ -168,9 +169,10 @@ def test_queues_cannot_take_the_whole_account(resources):
         assert mapping["ScalingConfig"]["MaximumConcurrency"] <= 50, name
 
 
-def test_only_tick_may_feed_its_own_queue_for_ever(resources):
+def test_only_what_waits_may_feed_its_own_queue_for_ever(resources):
+    """The next slot of a rate, the next timer of a rule, the next attempt at a receiver."""
     looping = {name for name, one in functions(resources).items() if one.get("RecursiveLoop") == "Allow"}
-    assert looping == {"Tick"}
+    assert looping == {"Tick", "Evaluate", "Notify"}
     assert settings_of(functions(resources)["Deliver"]).deliver_attempts < 16, (
         "Lambda ends a chain of sixteen as a loop"
     )

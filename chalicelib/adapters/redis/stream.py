@@ -39,6 +39,7 @@ class Entry(msgspec.Struct):
     confidence: str | None = None
     prev: dict[str, int | None] = {}
     slow: dict[str, int | None] = {}
+    alert: str | None = None
 
 
 _entry = msgspec.json.Decoder(Entry)
@@ -66,6 +67,7 @@ def change_of(topic: str, epoch: str, attrs: str, entry: str, *, realtime: bool 
         prev=decoded.prev,
         slow=decoded.slow,
         realtime=realtime,
+        alert=decoded.alert,
     )
 
 
@@ -125,6 +127,7 @@ class RedisStream:
             attrs,
             str(threshold.pct),
             "" if threshold.absolute is None else str(threshold.absolute),
+            observation.alert or "",
         ]
 
     def flush(self, tick: Tick) -> Flushed:

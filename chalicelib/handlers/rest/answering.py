@@ -24,6 +24,7 @@ from chalicelib.errors import (
     RefusedError,
     TemporaryError,
     TooManyRequestsError,
+    UnsupportedMediaError,
 )
 from chalicelib.handlers.rest import cors, etag, quota
 from chalicelib.protocol.rest import asked, problem_of
@@ -40,6 +41,7 @@ Headers = dict[str, str | list[str]]
 # The protocol's: what the others say is for the operator.
 CLIENTS_ERRORS = (MalformedError, RefusedError, LimitError, AuthenticationError, TemporaryError)
 
+JSON = "application/json"
 NEVER_KEPT = "no-store"
 ASKED_AGAIN = "private, no-cache"  # may be kept, if its ETag is asked about every time
 
@@ -69,12 +71,27 @@ class Asked:
         raw: bytes = self.request.raw_body
         return raw
 
+    @property
+    def json(self) -> bytes:
+        """The body, which is said to be JSON, or not said to be anything. Raises UnsupportedMediaError."""
+        kind = (self.header("content-type") or JSON).partition(";")[0].strip().lower()
+        if kind != JSON:
+            raise UnsupportedMediaError(f"the body has to be {JSON}, not {kind:.60}")
+        return self.body
+
+    @property
+    def user(self) -> str:
+        """The owner of the key. Raises AuthenticationError without one."""
+        if self.caller.user is None:
+            raise AuthenticationError("this needs an API key: send it in the header x-api-key")
+        return self.caller.user
+
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` is told as JSON, or is JSON already."""
+    """``body`` is told as JSON, or is the text of ``headers``' type already; None is none at all."""
 
-    body: msgspec.Struct | str
+    body: msgspec.Struct | str | None
     status: int = 200
     cache: str = NEVER_KEPT
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -122,14 +139,20 @@ def _caller(request: Any) -> Caller:
 
 
 def _response(request: Any, reply: Reply, shared: Headers) -> Response:
-    text = reply.body if isinstance(reply.body, str) else msgspec.json.encode(reply.body).decode()
-    headers: Headers = {"Content-Type": "application/json", "Cache-Control": reply.cache, **shared, **reply.headers}
+    if reply.body is None:
+        return Response("", status_code=reply.status, headers={"Cache-Control": reply.cache, **shared, **reply.headers})
+    text = reply.body if isinstance(reply.body, str) else text_of(reply.body)
+    headers: Headers = {"Content-Type": JSON, "Cache-Control": reply.cache, **shared, **reply.headers}
     if reply.cache != NEVER_KEPT:
         headers["ETag"] = tag = etag.of(text)
         if etag.is_known(request.headers.get("if-none-match"), tag):
             del headers["Content-Type"]
             return Response("", status_code=304, headers=headers)
     return Response(text, status_code=reply.status, headers=headers)
+
+
+def text_of(body: msgspec.Struct) -> str:
+    return msgspec.json.encode(body).decode()
 
 
 def problem(error: DefiStreamError, shared: Headers) -> Response:

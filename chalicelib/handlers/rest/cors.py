@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-TOLD = "ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After"
-SENT = "Content-Type, Idempotency-Key, If-None-Match, X-Api-Key"
+TOLD = "ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After"
+SENT = "Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Api-Key"
 KEPT_S = 7200  # the most that Chromium keeps
 
 
@@ -31,7 +31,7 @@ def preflight(request: Any, allowed: Sequence[str]) -> dict[str, str]:
     del shared["Access-Control-Expose-Headers"]
     return {
         **shared,
-        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
         "Access-Control-Allow-Headers": SENT,
         "Access-Control-Max-Age": str(KEPT_S),
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
 from chalice import Blueprint, Response
 
 from chalicelib.handlers.rest.answering import Asked, Reply, answered
+from chalicelib.handlers.rest.repeats import once
 from chalicelib.protocol.pushes import rfc3339
 from chalicelib.protocol.rest import IssuedTokenBody, NoQuery
 
@@ -20,18 +20,9 @@ def tokens() -> Response:
 
 def _tokens(asked: Asked) -> Reply:
     asked.query(NoQuery)
-    key = asked.header("idempotency-key")
-    if key is None:
-        return Reply(_issued(asked), status=201)
-    text, replayed = asked.container.do_once.run(
-        key,
-        party=asked.caller.party,
-        what="POST /v1/tokens",
-        body=asked.body,
-        keep_s=asked.container.settings.token_seconds,  # so long the answer is of use
-        make=lambda: msgspec.json.encode(_issued(asked)).decode(),
-    )
-    return Reply(text, status=201, headers={"Idempotency-Replayed": "true"} if replayed else {})
+    keep_s = asked.container.settings.token_seconds  # so long the answer is of use
+    text, headers = once(asked, lambda: _issued(asked), keep_s=keep_s)
+    return Reply(text, status=201, headers=headers)
 
 
 def _issued(asked: Asked) -> IssuedTokenBody:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import app as switchboard
-from chalicelib.errors import DefiStreamError, StoreDownError
+from chalicelib.errors import BadEndpointError, DefiStreamError, StoreDownError
+from chalicelib.protocol.alerts import DryRunAnswer
 from chalicelib.services.callers import Callers
 from chalicelib.services.census import Census
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
+from chalicelib.services.endpoints import ManageEndpoints
 from chalicelib.services.health import CheckHealth
 from chalicelib.services.history import RecordHistory
 from chalicelib.services.idempotency import DoOnce
 from chalicelib.services.ingest import Ingest
+from chalicelib.services.links import Links
 from chalicelib.services.process import ProcessObservations
 from chalicelib.services.queries import Answer
 from chalicelib.services.reading import ReadHistory
 from chalicelib.services.retention import KeepMonths
 from chalicelib.services.rotation import RotateSecret
 from chalicelib.services.snapshots import ReadSnapshot
+from tests.fake_alerts import FakeDeliveryLog
 from tests.fake_history import FakeArchive, FakeHistory, FakeMonths
 from tests.fake_results import FakeAnswers
 from tests.fake_rotation import FakeEdge, FakeSecretVersions
@@ -139,6 +144,17 @@ class FakeContainer:
         self.read_snapshot = ReadSnapshot(positions=self.positions, topics_max=3)
         self.read_history = ReadHistory(reader=self.history, positions=self.positions, now=rig.clock, fine_months=4)
         self.answer_query = FakeAnswerQuery()
+        self.manage_rules, self.delivery_log, self.dry_run = rig.rules, FakeDeliveryLog(), FakeDryRun()
+        self.links = Links(endpoints=rig.endpoints, public_url="https://defi-stream.dev", now=rig.clock)
+        self.endpoints = ManageEndpoints(
+            store=rig.endpoints,
+            log=self.delivery_log,
+            webhooks=FakeWebhooks(),
+            timers=rig.timers,
+            links=self.links,
+            has_email=True,
+            now=rig.clock,
+        )
         self.versions = FakeSecretVersions(signing="the signing key that was put when the stack was made")
         self.rotate_secret = RotateSecret(
             versions=self.versions, edge=FakeEdge, token_secret_id="signing", origin_secrets={}
@@ -147,6 +163,30 @@ class FakeContainer:
     def _probe(self, name: str) -> None:
         if name in self.down:
             raise StoreDownError(f"{name} at 10.0.0.7:5432 is down")
+
+
+class FakeWebhooks:
+    def check(self, url: str) -> None:
+        if not url.startswith("https://"):
+            raise BadEndpointError("a webhook is https", pointer="/url")
+
+
+class FakeDryRun:
+    """``asked`` are the bodies and users."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, str]] = []
+
+    def run(self, body: bytes, *, user: str) -> DryRunAnswer:
+        self.asked.append((body, user))
+        return DryRunAnswer(
+            from_="2026-11-16T02:00:00.000Z",
+            to="2026-11-23T02:00:00.000Z",
+            interval="1h",
+            observations=0,
+            fired=[],
+            truncated=False,
+        )
 
 
 class FakeAnswerQuery:
@@ -183,16 +223,19 @@ class Lambda:
         route: str | None = None,
         **headers: str,
     ) -> tuple[int, Any, Any]:
-        """Status, headers and decoded body of a request. ``route`` is the path's, if it has a parameter."""
+        """Status, headers and body of a request, decoded if it is JSON. ``route``: the path's, if it has parameters."""
         resource = route or path
         sent = event("rest_v1_proxy", resource=resource, path=path, httpMethod=method, body=body)
         many = {name: value if isinstance(value, list) else [value] for name, value in (query or {}).items()}
         sent["multiValueQueryStringParameters"] = many or None
         sent["queryStringParameters"] = {name: values[-1] for name, values in many.items()} or None
         if route:
-            sent["pathParameters"] = {route[route.index("{") + 1 : route.index("}")]: path[route.index("{") :]}
+            pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route)
+            sent["pathParameters"] = re.fullmatch(pattern, path).groupdict()
         sent["headers"] |= headers
         sent["multiValueHeaders"] |= {name: [value] for name, value in headers.items()}
         sent["requestContext"] |= {"resourcePath": resource, "httpMethod": method}
         answer = switchboard.app(sent, Context())
-        return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
+        told = answer["body"]
+        is_json = "json" in answer["headers"].get("Content-Type", "")
+        return answer["statusCode"], answer["headers"], json.loads(told) if told and is_json else told or None

@@ -115,7 +115,7 @@ def test_a_problem_can_be_read_by_a_page_too(invoke):
 def test_a_preflight_allows_what_the_api_takes_and_costs_no_request(invoke):
     status, headers, body = invoke.rest("OPTIONS", "/v1/query", Origin="https://page")
     assert (status, body) == (204, None)
-    assert {"GET", "POST"} == set(headers["Access-Control-Allow-Methods"].split(", "))
+    assert {"GET", "POST", "PUT", "DELETE"} == set(headers["Access-Control-Allow-Methods"].split(", "))
     assert {"Content-Type", "Idempotency-Key", "X-Api-Key"} <= set(headers["Access-Control-Allow-Headers"].split(", "))
     assert left(invoke.rest("GET", "/v1/topics")[1]) == 19
 

@@ -24,7 +24,7 @@ from chalicelib.protocol.envelopes import (
     encode,
     encode_observations,
 )
-from tests.fakes import seen
+from tests.fakes import alert_seen, seen
 
 NOW = datetime(2026, 11, 23, 2, 0, 0, 123456, tzinfo=UTC)
 
@@ -49,6 +49,29 @@ def record(**changes):
 def test_a_message_comes_back_as_it_was_sent(message):
     again = decode(type(message), encode(message).decode())
     assert encode(again) == encode(message)
+
+
+def test_an_alert_comes_back_as_it_was_sent():
+    sent = alert_seen("ann", "1", NOW)
+    (body,) = encode_observations([sent])
+    assert [decode_record(raw) for raw in decode(ObservationMessage, body).records] == [sent]
+
+
+ALERT = json.loads(alert_seen("ann", "1", NOW).alert)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alert": ALERT},  # on a topic that everybody may read
+        {"topic": "alerts:ann", "alert": {**ALERT, "state": "screaming"}},
+        {"topic": "alerts:ann", "alert": {**ALERT, "name": "x" * 16_000}},
+        {"topic": "alerts:ann", "alert": "al_1"},
+    ],
+)
+def test_a_record_with_an_alert_that_is_none_is_poison(changes):
+    with pytest.raises(PoisonError, match="alert"):
+        decode_record(record(**changes))
 
 
 @given(st.lists(st.tuples(st.decimals("-1e18", "1e18", places=9), st.datetimes(timezones=st.just(UTC))), max_size=250))

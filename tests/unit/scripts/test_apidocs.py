@@ -11,13 +11,17 @@ import msgspec
 import pytest
 
 import app
+from chalicelib.domain.alerts import AlertState
 from chalicelib.protocol.commands import ACTIONS
 from chalicelib.protocol.pushes import encode_notice, encode_update
+from chalicelib.protocol.rule_reading import read_rule
 from scripts.apidocs import frames
 from scripts.apidocs.__main__ import documents, main
+from scripts.apidocs.alerting import EXAMPLE_RULE
 from scripts.apidocs.asyncapi import COMMANDS, asyncapi
 from scripts.apidocs.openapi import openapi
 from scripts.apidocs.operations import EXAMPLE_QUERY, OPERATIONS
+from tests.fake_alerts import MADE_AT, rule_of
 from tests.unit.services.socket_rig import API_KEY, SocketRig
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +84,11 @@ def test_the_example_of_a_query_is_one():
     assert not fits(openapi(), "Query", {**EXAMPLE_QUERY, "form": "candles"})
 
 
+def test_the_example_of_a_rule_is_one():
+    assert fits(openapi(), "RuleBody", EXAMPLE_RULE)
+    assert read_rule(json.dumps(EXAMPLE_RULE).encode(), id="ru_1", user="ann", now=MADE_AT).name == EXAMPLE_RULE["name"]
+
+
 # --- AsyncAPI ---
 
 
@@ -103,6 +112,8 @@ def rig():
     made = SocketRig()
     made.see("price:ethereum", "100", "101")
     made.connect()
+    made.rule_store.create(rule_of("ann"), limit=1)
+    made.alert_states.put(AlertState(rule="ru_1", phase="firing", alert="al_1", version=1))
     return made
 
 
@@ -111,6 +122,7 @@ SAID = [
     ("unsubscribe", {"topics": ["*"]}),
     ("list", {}),
     ("ping", {}),
+    ("ack", {"rule": "ru_1", "alert": "al_1"}),
 ]
 
 

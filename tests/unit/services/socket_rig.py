@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.keys import hash_key
 from chalicelib.ports import ApiKey, Identity, Session
 from chalicelib.services.authorize import AuthorizeConnection
 from chalicelib.services.commands import HandleCommand
+from chalicelib.services.rules import ManageRules
 from chalicelib.services.sessions import ManageSessions
 from chalicelib.services.subscribe import SubscribeTopics
 from chalicelib.services.tokens import Tokens
 from chalicelib.settings import DEFAULT_TIERS, Tier
+from tests.fake_alerts import FakeAlertStates, FakeEndpointStore, FakeLife, FakeRuleIndex, FakeRuleStore, FakeTimers
 from tests.fake_store import FakeAudience, FakeLimits, FakeSessions, FakeStore, FakeStream, FakeSubscriptions
-from tests.fakes import FakeClock, FakeConnections, FakeJobQueue, FakeKeyStore, FakeSecrets, seen
+from tests.fakes import FakeClock, FakeConnections, FakeJobQueue, FakeKeyStore, FakeSecrets, alert_seen, seen
 
 TIERS: Mapping[str, Tier] = {**DEFAULT_TIERS, "tiny": Tier(1, 2, "realtime", 1000, 1000)}
 API_KEY = "ds_a-key-of-the-test"
@@ -51,6 +54,17 @@ class SocketRig:
             connection_seconds=7800,
             now=self.clock,
         )
+        self.rule_store, self.alert_states, self.rule_index = FakeRuleStore(), FakeAlertStates(), FakeRuleIndex()
+        self.timers, self.life, self.endpoints = FakeTimers(), FakeLife(self.alert_states), FakeEndpointStore()
+        self.rules = ManageRules(
+            rules=self.rule_store,
+            states=self.alert_states,
+            index=self.rule_index,
+            timers=self.timers,
+            life=self.life,
+            endpoints=self.endpoints,
+            now=self.clock,
+        )
         subscribe = SubscribeTopics(
             subscriptions=subscriptions, jobs=self.jobs, tiers=TIERS, coins=["ethereum", "dai"], frame_bytes=32_768
         )
@@ -59,6 +73,7 @@ class SocketRig:
             subscriptions=subscriptions,
             subscribe=subscribe,
             tokens=lambda: self.tokens,
+            rules=lambda: self.rules,
             limits=self.limits,
             jobs=self.jobs,
             tiers=TIERS,
@@ -108,3 +123,8 @@ class SocketRig:
 
     def see(self, topic: str, *values: str, **more: Any) -> None:
         self.stream.sequence([seen(topic, value, self.clock(), **more) for value in values])
+
+    def fire(self, user: str, *numbers: str, age_s: float = 0) -> None:
+        """Alerts of a user, as they come from their rules."""
+        at = self.clock() - timedelta(seconds=age_s)
+        self.stream.sequence([alert_seen(user, number, at) for number in numbers])

@@ -30,7 +30,7 @@ def callers(rig):
 def test_a_keys_owner_has_the_quota_of_the_tier_whichever_address_asks(callers):
     one, other = (callers.identify(api_key=API_KEY, address=address) for address in ("192.0.2.1", "192.0.2.2"))
     assert one == other
-    assert (one.party, one.per_minute, one.is_anonymous) == ("user:ann", 1000, False)
+    assert (one.party, one.per_minute, one.user) == ("user:ann", 1000, "ann")
 
 
 def test_an_address_cannot_be_taken_for_a_user(callers):

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import errors
+from chalicelib.domain.alerts import AlertState
 from chalicelib.errors import DefiStreamError
 from chalicelib.services import commands
+from tests.fake_alerts import rule_of
 from tests.unit.services.socket_rig import API_KEY, SocketRig
 
 ETH = "price:ethereum"
@@ -54,6 +56,41 @@ def test_unsubscribing_from_nothing_leaves_nothing(rig):
     rig.ask("subscribe", topics=[ETH])
     assert rig.ask("unsubscribe", topics=[])["result"]["topics"] == []
     assert list(rig.ask("list")["result"]["topics"]) == [ETH]
+
+
+# --- acknowledging ---
+
+
+@pytest.fixture
+def fired(rig):
+    """An alert of ann's that is on."""
+    rig.rule_store.create(rule_of("ann"), limit=1)
+    rig.alert_states.put(AlertState(rule="ru_1", phase="firing", alert="al_1", version=2))
+    return rig
+
+
+def test_an_alert_that_is_acknowledged_is_so_from_then_on(fired):
+    for _ in range(2):
+        result = fired.ask("ack", id=6, rule="ru_1", alert="al_1")["result"]
+        assert result.items() >= {"rule": "ru_1", "alert": "al_1", "state": "acknowledged"}.items()
+    assert fired.alert_states.load(["ru_1"])["ru_1"].state.phase == "acknowledged"
+    assert len(fired.life.events) == 1
+
+
+@pytest.mark.parametrize(("rule", "alert"), [("ru_1", "al_0"), ("ru_2", "al_1"), ("", "")])
+def test_what_is_not_on_cannot_be_acknowledged(fired, rule, alert):
+    assert fired.code("ack", rule=rule, alert=alert) == 2010
+
+
+def test_an_alert_that_is_over_cannot_be_acknowledged(fired):
+    fired.alert_states.put(AlertState(rule="ru_1", phase="cooling", alert="al_1", version=3))
+    assert fired.code("ack", rule="ru_1", alert="al_1") == 2010
+
+
+def test_nobody_acknowledges_anothers_alert(fired):
+    fired.connect("d", user="bob")
+    assert fired.code("ack", "d", rule="ru_1", alert="al_1") == 2010
+    assert fired.alert_states.load(["ru_1"])["ru_1"].state.phase == "firing"
 
 
 # --- limits ---

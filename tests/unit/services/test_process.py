@@ -15,7 +15,7 @@ from chalicelib.domain.filters import Group
 from chalicelib.protocol.envelopes import encode_observations
 from chalicelib.services.process import Message, ProcessObservations
 from tests.fake_store import FakeAudience, FakeStore, FakeStream, FakeSubscriptions
-from tests.fakes import FakeClock, FakeDeadLetters, FakeJobQueue, FakeRetries, FakeTickQueue, seen
+from tests.fakes import FakeClock, FakeDeadLetters, FakeJobQueue, FakeRetries, FakeTickQueue, alert_seen, seen
 
 ETH = "price:ethereum"
 
@@ -80,6 +80,15 @@ def test_a_change_becomes_one_update_for_each_who_wants_it(rig):
     assert [[u["topic"] for u in frame] for frame in rig.jobs.frames("c")] == [[ETH, "price:dai"]]
     assert rig.jobs.frames("d") == []
     assert rig.jobs.jobs[0].sources == ["m"]
+
+
+def test_five_and_twenty_alerts_of_one_message_are_told_in_one_frame_in_order(rig):
+    rig.subscribe("c", "alerts:ann")
+    alerts = [alert_seen("ann", str(number), rig.clock()) for number in range(25)]
+    (body,) = encode_observations(alerts)
+    assert rig.run(Message("a", body.decode())).failed == set()
+    assert [update["alert"] for update in rig.jobs.updates("c")] == [json.loads(seen.alert) for seen in alerts]
+    assert len(rig.jobs.frames("c")) == 1
 
 
 def test_what_is_no_change_goes_nowhere(rig):

@@ -202,3 +202,58 @@ def test_with_a_wildcard_the_topics_absent_from_since_get_a_snapshot(rig):
         ETH: {"epoch": epoch_of(rig), "offset": 2, "recovered": True},
     }
     assert sorted(told(rig)) == [("price:dai", 1, None, True), (ETH, 2, 1, False)]
+
+
+# --- alerts ---
+
+
+def alerts_told(rig, connection="c"):
+    return [(u["alert"]["id"], u["offset"], u["prev"]) for u in rig.jobs.updates(connection) if "alert" in u]
+
+
+def test_my_alerts_are_those_of_the_user_under_their_real_name(rig):
+    rig.fire("ann", "1")
+    assert set(subscribed(rig, "alerts:me")["topics"]) == {"alerts:ann"}
+    assert alerts_told(rig) == [("al_1", 1, None)]
+    assert rig.ask("unsubscribe", topics=["alerts:me"])["result"]["topics"] == ["alerts:ann"]
+
+
+def test_alerts_are_realtime_and_unfiltered_whatever_the_command_says_and_the_tier_has(rig):
+    rig.connect("d", user="bob", tier="free")
+    subscribed(rig, "alerts:me", connection="d")
+    subscribed(rig, "alerts:me", ETH, connection="c", rate="60s", filter={"min_change_pct": "10", "chains": ["Base"]})
+    for connection, name in (("d", "alerts:bob"), ("c", "alerts:ann")):
+        told = rig.ask("list", connection)["result"]["topics"][name]
+        assert told == {"rate": "realtime", "filter": None}
+    assert rig.ask("list")["result"]["topics"][ETH]["rate"] == "60s"
+
+
+def test_a_free_key_must_still_name_a_rate_for_what_is_public(rig):
+    rig.connect("d", user="bob", tier="free")
+    assert rig.code("subscribe", "d", topics=["alerts:me", ETH]) == 2005
+
+
+def test_missed_alerts_are_all_sent_again_however_slow_the_rate_of_the_command(rig):
+    rig.fire("ann", "1")
+    subscribed(rig, "alerts:me", snapshot=False)
+    rig.fire("ann", *(str(number) for number in range(2, 27)))
+    since = {"alerts:me": {"epoch": epoch_of(rig, "alerts:ann"), "offset": 1}}
+    result = subscribed(rig, "alerts:me", rate="60s", since=since)
+    assert result["topics"]["alerts:ann"] == {"epoch": epoch_of(rig, "alerts:ann"), "offset": 26, "recovered": True}
+    assert alerts_told(rig) == [(f"al_{number}", number, number - 1) for number in range(2, 27)]
+    assert len(rig.jobs.frames("c")) == 1
+
+
+def test_nobody_reads_anothers_alerts_by_subscribing_or_resuming(rig):
+    rig.fire("bob", "1")
+    since = {"alerts:bob": {"epoch": epoch_of(rig, "alerts:bob"), "offset": 0}}
+    assert rig.code("subscribe", topics=["alerts:bob"], since=since) == 2004
+    subscribed(rig, "alerts:me", "price:*", since=since)
+    assert alerts_told(rig) == []
+
+
+@pytest.mark.parametrize("user", ["*", "b:*"])
+def test_a_user_whose_name_is_a_wildcard_reads_nobodys_alerts(rig, user):
+    rig.fire("b:1", "1")
+    rig.connect("d", user=user)
+    assert rig.code("subscribe", "d", topics=["alerts:me"]) == 2004

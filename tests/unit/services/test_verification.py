@@ -76,7 +76,7 @@ def test_a_reply_that_is_our_own_error_does_not_pass(body):
 
 
 def test_a_function_that_nothing_is_recorded_for_does_not_pass():
-    assert Rig("notify", notify=OK).problems() == ["no event is recorded for notify"]
+    assert Rig("newcomer", newcomer=OK).problems() == ["no event is recorded for newcomer"]
 
 
 def test_a_deployment_of_nothing_does_not_pass():

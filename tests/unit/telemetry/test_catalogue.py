@@ -2,9 +2,11 @@
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 from chalicelib.domain.topics import KINDS
 from chalicelib.ports import FEED_KINDS
+from chalicelib.ports.endpoints import Kind
 from chalicelib.telemetry import outside
 from chalicelib.telemetry.catalogue import BY_NAME, DIMENSIONS, METRICS
 from chalicelib.telemetry.outside import Node
@@ -47,6 +49,7 @@ def test_dimensions_have_the_values_that_the_product_has():
     assert {kind: set(values) for kind, values in DIMENSIONS.items()} == {
         "Kind": set(KINDS),
         "Feed": set(FEED_KINDS),
+        "Channel": set(get_args(Kind)),
         "Store": stores,
     }
 

@@ -1,6 +1,7 @@
 -- Turn observations into changes, in the order of DESIGN: id, age, rungs; log and snapshot in the same step.
 -- ARGV: now_ms, published_at, token, log_entries, log_seconds, applied_seconds,
---       then per observation: id, topic, value, observed_ms, observed_at, source, confidence, attrs, pct, absolute
+--       then per observation: id, topic, value, observed_ms, observed_at, source, confidence, attrs, pct, absolute, alert
+-- An alert is an event: each is a change, whatever its value, age or the one before it.
 -- Returns {results, ticks}: per observation {status, epoch, entry}, and {rate, slot} for every tick to send.
 local now, published_at, token = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local log_entries, log_seconds, applied_seconds = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -40,19 +41,20 @@ local function known(applied, topic, s)
   return {'known', epoch, entry or ''}
 end
 
-local function apply(id, topic, value, observed_ms, observed_at, source, confidence, attrs, pct, absolute)
+local function apply(id, topic, value, observed_ms, observed_at, source, confidence, attrs, pct, absolute, alert)
   local s = state(topic, gen, token)
   local applied = redis.call('GET', 'applied:' .. id)
   if applied and not (s and s.force == '1') then return known(applied, topic, s) end
   local key = 'topic:' .. topic
-  if s and tonumber(observed_ms) < tonumber(s.observed_ms) then
+  local is_event = alert ~= ''
+  if s and not is_event and tonumber(observed_ms) < tonumber(s.observed_ms) then
     remember(id, '-')
     return {'old', '', ''}
   end
 
   local number, forced = tonumber(value), not s or s.force == '1'
   local threshold = tonumber(pct)
-  local changed = forced or moved(number, tonumber(s.value), threshold, tonumber(absolute))
+  local changed = forced or is_event or moved(number, tonumber(s.value), threshold, tonumber(absolute))
   local passed = {}
   for _, rung in ipairs(RUNGS) do
     local base = s and s['b:' .. rung]
@@ -71,9 +73,9 @@ local function apply(id, topic, value, observed_ms, observed_at, source, confide
   end
   local offset = tonumber(s.offset) + 1
   local entry = {
-    offset = offset, value = value, previous = s.value or cjson.null, observed_at = observed_at,
+    offset = offset, value = value, previous = not is_event and s.value or cjson.null, observed_at = observed_at,
     published_at = published_at, source = source, confidence = confidence ~= '' and confidence or cjson.null,
-    prev = {}, slow = {},
+    prev = {}, slow = {}, alert = is_event and alert or nil,
   }
   local fields = {
     'gen', gen, 'epoch', s.epoch, 'offset', integer(offset), 'value', value, 'observed_ms', observed_ms,
@@ -112,5 +114,5 @@ local function apply(id, topic, value, observed_ms, observed_at, source, confide
 end
 
 local results = {}
-for i = 7, #ARGV, 10 do results[#results + 1] = apply(unpack(ARGV, i, i + 9)) end
+for i = 7, #ARGV, 11 do results[#results + 1] = apply(unpack(ARGV, i, i + 10)) end
 return {results, ticks}
