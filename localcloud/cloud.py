@@ -231,6 +231,7 @@ class LocalCloud:
             "management_url": self.gateway.management_url,
             "redis_url": self.redis.url,
             "postgres_url": self.postgres.url,
+            "directory": str(self.directory),
         }
         invoke, functions = self.runtime.invoke, self.runtime.functions
         return Operator(platform, functions=functions, invoke=invoke, prefix=f"{STACK}-")

@@ -102,13 +102,13 @@ def _amount(text: str) -> Decimal:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser()
     arguments = options.parse_args(argv)
+    if not arguments.actual and any(getattr(arguments, name) for name in ("month", "html", "saved", "save")):
+        options.error("--month, --html, --from and --save are about what was spent: give --actual STAGE too")
     if not arguments.estimate and not arguments.actual and not _is_load(arguments):
         options.error(
             "nothing to report: give --estimate STAGE, --actual STAGE, or a load with --connections and "
             "--updates-per-second"
         )
-    if not arguments.actual and any(getattr(arguments, name) for name in ("month", "html", "saved", "save")):
-        options.error("--month, --html, --from and --save are about what was spent: give --actual STAGE too")
     if arguments.actual and (arguments.estimate or _is_load(arguments)):
         options.error("--actual has the stage's own estimate beside it: ask for other loads apart")
     if arguments.free and not arguments.estimate:

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def rehearse(console: Console) -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="defi-stream-drill-") as folder:
-        async with LocalCloud(Options(poll_s=1.0, env={"STAGE": "dev"}), progress=console.step) as cloud:
+        async with LocalCloud(Options(poll_s=1.0), progress=console.step) as cloud:
             drill = await Drill.of(cloud, Path(folder), say=console.step)
             return await drill.run()
 

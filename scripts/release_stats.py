@@ -16,7 +16,7 @@ from scripts.deployment.account import Account
 from scripts.deployment.command import add_shared, artifacts_of, ended
 from scripts.deployment.statistics import PER_WEEK_MIN, RECOVERY_MAX, SUCCESS_MIN, Statistics, statistics
 from scripts.operations.command import count
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 
 EPILOG = """
 Of the records that every deployment leaves in the bucket of releases (python -m scripts.releases shows them). A

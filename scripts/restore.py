@@ -57,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     stores, catalogue, wanted = reach(arguments)
     console = Console(json=arguments.json)
+    restore = Restore(stores, catalogue, say=console.step)
+    if arguments.discard:
+        restore.discard()
+        return 0
     chosen = choose(stores, wanted, arguments.to, catalogue)
     for name, kept in chosen.items():
         console.line(f"{name:<11} as of {kept.moment[:19]}, {told(kept)}")
@@ -64,11 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps({"to": arguments.to, "stores": {name: kept.as_json() for name, kept in chosen.items()}}))
         return 0
-    restore = Restore(stores, catalogue, say=console.step)
     restore.begin(arguments.to, chosen, restart=arguments.restart)
-    if arguments.discard:
-        restore.discard()
-        return 0
     restore.run(switches=False, unverified=arguments.unverified)
     if not (arguments.yes or (console.asks and console.agrees(question(arguments.stage, chosen)))):
         console.title("Not switched: the same command with --yes does that, --discard removes what was brought back")

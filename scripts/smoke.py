@@ -24,8 +24,7 @@ from scripts.deployment.smoking import smoke_of
 from scripts.deployment.stack import Stack, stack_name
 from scripts.keys import credentials
 from scripts.operations.place import LOCAL, Place
-from scripts.packaging.assemble import PROJECT
-from scripts.packaging.chalice_output import stages
+from scripts.packaging.project import PROJECT, stages
 from scripts.smoke_checks import Check, Report, Smoke, Target
 
 EPILOG = """

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from scripts.backups.catalogue import Catalogue
 from scripts.backups.store import NAMES, Store
-from scripts.backups.stores import FOLDER, stores_of
+from scripts.backups.stores import stores_of
 from scripts.deployment.command import BUCKET_VARIABLE, artifacts_of
 from scripts.operations.command import operating
 from scripts.operations.place import LOCAL, Place
-from scripts.packaging.assemble import PROJECT
 
 MORE_CODES = """
 besides the exit codes below: 5 still going on, and the same command again follows it"""
@@ -36,8 +35,7 @@ def command(program: str, description: str, *, more: str) -> argparse.ArgumentPa
     options.add_argument(
         "--folder",
         type=Path,
-        default=FOLDER,
-        help=f"where a laptop's backups are kept (default: {FOLDER.relative_to(PROJECT)})",
+        help="where a laptop's backups are kept (default: the platform's own folder, which ends with it)",
     )
     options.add_argument("--restart", action="store_true", help="begin anew, whatever was broken off")
     options.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")

@@ -46,7 +46,7 @@ class Elasticache:
         return None
 
     def restore(self, kept: Kept, name: str) -> Candidate:
-        new = f"{self._group[: MAX_NAME - len(name) - 1]}-{name.lower()}"
+        new = f"{self._group[: MAX_NAME - len(name) - 1].rstrip('-')}-{name.lower()}"  # no two hyphens together
         self._make(new, kept.where)
         return {"group": new, "before": f"{self._group}-before-{name.lower()}", **kept.where}
 

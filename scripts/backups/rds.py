@@ -17,6 +17,7 @@ from scripts.deployment.errors import StackError
 from scripts.deployment.waiting import Waiting
 
 AVAILABLE = "available"
+GROWTH = "MaxAllocatedStorage"
 
 
 class Rds:
@@ -53,7 +54,9 @@ class Rds:
         if self._described(new) is None:
             if "snapshot" in kept.where:
                 self._client.restore_db_instance_from_db_snapshot(
-                    DBInstanceIdentifier=new, DBSnapshotIdentifier=kept.where["snapshot"], **settings
+                    DBInstanceIdentifier=new,
+                    DBSnapshotIdentifier=kept.where["snapshot"],
+                    **{name: value for name, value in settings.items() if name != GROWTH},  # takes all but this one
                 )
             else:
                 self._client.restore_db_instance_to_point_in_time(
@@ -63,6 +66,8 @@ class Rds:
                     **settings,
                 )
         self._until(lambda: (self._described(new) or {}).get("DBInstanceStatus") == AVAILABLE)
+        if "snapshot" in kept.where:
+            self._client.modify_db_instance(DBInstanceIdentifier=new, **{GROWTH: settings[GROWTH]})
         return {"instance": new, "before": f"{self._instance}-before-{name.lower()}"}
 
     def census(self, candidate: Candidate) -> Census | None:
@@ -102,6 +107,9 @@ class Rds:
             "EnableIAMDatabaseAuthentication": one["IAMDatabaseAuthenticationEnabled"],
             "EnableCloudwatchLogsExports": one.get("EnabledCloudwatchLogsExports", []),
             "DeletionProtection": one["DeletionProtection"],
+            "BackupRetentionPeriod": one["BackupRetentionPeriod"],
+            GROWTH: one[GROWTH],
+            "CACertificateIdentifier": one["CACertificateIdentifier"],
             "CopyTagsToSnapshot": True,
             "ManageMasterUserPassword": True,
             "Tags": [tag for tag in one.get("TagList", []) if not tag["Key"].startswith("aws:")],

@@ -89,17 +89,9 @@ class Restore:
 
     def begin(self, to: str, chosen: Mapping[str, Kept], *, restart: bool = False) -> None:
         """Take up the newest restore if it is of the same and has not been finished, else begin another."""
-        last = None if restart else next(iter(self._catalogue.restores()), None)
-        if (
-            last
-            and not last["finished"]
-            and last["to"] == to
-            and moments(last) == {n: k.moment for n, k in chosen.items()}
-        ):
-            self.name, self.to = last["name"], to
-            self.progress = {name: Progress.of_json(one) for name, one in last["stores"].items()}
-            steps = ", ".join(f"{name} {one.step or 'not begun'}" for name, one in self.progress.items())
-            self._say(f"goes on with restore {self.name}: {steps}")
+        last = None if restart else self._unfinished()
+        if last and last["to"] == to and moments(last) == {name: kept.moment for name, kept in chosen.items()}:
+            self._take_up(last)
             return
         self.name, self.to = new_id(self._now()), to
         self.progress = {name: Progress(kept=kept) for name, kept in chosen.items()}
@@ -124,7 +116,11 @@ class Restore:
         self._keep()
 
     def discard(self) -> None:
-        """Remove the new resources that do not serve."""
+        """Remove the new resources of the newest restore that do not serve. Raises RefusedError if there are none."""
+        last = self._unfinished()
+        if last is None:
+            raise RefusedError("there is no restore that was begun and not switched")
+        self._take_up(last)
         for name, one in self.progress.items():
             if one.candidate and one.step != SWITCHED:
                 self._stores[name].discard(one.candidate)
@@ -141,6 +137,17 @@ class Restore:
             "finished": done,
             "stores": {name: one.as_json() for name, one in self.progress.items()},
         }
+
+    def _unfinished(self) -> dict[str, Any] | None:
+        """The newest restore, if it can be gone on with."""
+        last = next(iter(self._catalogue.restores()), None)
+        return last if last and not last["finished"] else None
+
+    def _take_up(self, last: Mapping[str, Any]) -> None:
+        self.name, self.to = last["name"], last["to"]
+        self.progress = {name: Progress.of_json(one) for name, one in last["stores"].items()}
+        steps = ", ".join(f"{name} {one.step or 'not begun'}" for name, one in self.progress.items())
+        self._say(f"goes on with restore {self.name}: {steps}")
 
     def _restore(self, name: str, one: Progress) -> None:
         self._say(f"{name}: brought back as of {one.kept.moment[:19]} into something new")

@@ -16,26 +16,26 @@ from scripts.backups.store import Store
 from scripts.deployment.errors import RefusedError
 from scripts.deployment.waiting import Waiting
 from scripts.operations.place import Place
-from scripts.packaging.assemble import PROJECT
 
-FOLDER = PROJECT / "build" / "backups"
 _RAW = "RawBucket"
 
 
 def stores_of(
-    place: Place, artifacts: Artifacts | None, *, folder: Path = FOLDER
+    place: Place, artifacts: Artifacts | None, *, folder: Path | None = None
 ) -> tuple[dict[str, Store], Catalogue]:
     """Every store by its name, and where backups are on record: the bucket of ``artifacts``, on a laptop a folder.
 
-    Raises RefusedError if the stage is not deployed.
+    Without ``folder`` that ends with the platform, as its tables' backups do. Raises RefusedError if the stage is not
+    deployed.
     """
     tables = sorted(place.of_type("AWS::DynamoDB::Table").values())
     raw = place.of_type("AWS::S3::Bucket").get(_RAW)
     if not tables or raw is None:
         raise RefusedError(f"stack {place.stack.name} holds no tables or no bucket {_RAW}")
     if place.addresses:
-        own = folder / place.stage
-        documents: Documents = Folder(folder)
+        # A bucket's name is random: two platforms of a machine never take one another's backups for theirs.
+        own = (folder or Path(place.addresses["directory"]) / "backups") / raw
+        documents: Documents = Folder(own)
         found: list[Store] = [
             LocalPostgresql(place.addresses["postgres_url"], own),
             LocalRedis(place.addresses["redis_url"], own),

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 
 from scripts.costs.explorer import CostExplorer, Costs, SavedCosts, Spent, by_tag_value, read
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 
 REGION = "us-east-1"  # Cost Explorer has one endpoint
 

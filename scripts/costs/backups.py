@@ -10,14 +10,15 @@ from scripts.costs.template import Template
 from scripts.costs.traffic import Flows, Traffic
 
 PLAN, TEST = "AWS::Backup::BackupPlan", "AWS::Backup::RestoreTestingSelection"
-CHANGED = Decimal("0.05")  # of a database from one night to the next: a snapshot holds what is new
+USED = Decimal("0.5")  # of a database's disk
+CHANGED = Decimal("0.05")  # of that from one night to the next: a snapshot holds what is new
 LEAST_OBJECT_GB = Decimal(128) / 1024 / 1024  # as which a smaller one is billed
 TEST_HOURS = Decimal(2)  # of a restored database: being made, an hour to look into it, being deleted
 WEEKS = Decimal(52) / 12
 
 
 def backups(template: Template, flow: Flows, traffic: Traffic) -> Iterator[Charge]:
-    """Nothing without a plan. Tables are copied whole each night; of the database the first copy is free."""
+    """Nothing without a plan. Tables are copied whole each night; snapshots are free up to the size of the disk."""
     days = sum(
         (
             Decimal(str(rule["Lifecycle"]["DeleteAfterDays"]))
@@ -29,7 +30,8 @@ def backups(template: Template, flow: Flows, traffic: Traffic) -> Iterator[Charg
     if not days:
         return
     disks = [Decimal(str(one["AllocatedStorage"])) for one in template.of_type("AWS::RDS::DBInstance").values()]
-    yield Charge("AWS Backup", "database, nights", sum(disks, Decimal(0)) * CHANGED * days, "backup-rds-gb")
+    beyond = max(sum(disks, Decimal(0)) * (USED * (1 + CHANGED * days) - 1), Decimal(0))
+    yield Charge("AWS Backup", "snapshots above the disk's size", beyond, "backup-rds-gb")
     yield Charge("AWS Backup", "tables, nights", traffic.table_gb * days, "backup-dynamodb-gb")
     if "RawBackupSelection" in template.resources:
         objects = max(traffic.raw_gb, flow.observation_messages * LEAST_OBJECT_GB)

@@ -55,9 +55,8 @@ def day_by_day(found: Comparison) -> str:
     every = max(1, days // 8)
     for number, day in enumerate(found.daily):
         if number % every == 0:
-            parts.append(
-                f'<text class="soft" x="{x(number + 0.5):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{day:%-d %b}</text>'
-            )
+            at = f'x="{x(number + 0.5):.1f}" y="{HEIGHT - 6}" text-anchor="middle"'
+            parts.append(f'<text class="soft" {at}>{day:%-d %b}</text>')
     points = " ".join(f"{x(number + 1):.1f},{y(value):.1f}" for number, value in enumerate(sums))
     parts.append(
         f'<line class="plan" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(days):.1f}" y2="{y(found.estimated_usd):.1f}"/>'

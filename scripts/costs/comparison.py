@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -115,8 +116,8 @@ def compare(
 
 def share_of_month(start: date, end: date) -> Decimal:
     """How many months the days are, each day a part of its own month."""
-    days = (start + timedelta(days=n) for n in range((end - start).days))
-    return sum((1 / Decimal(monthrange(day.year, day.month)[1]) for day in days), NIL)
+    days = Counter((day.year, day.month) for day in (start + timedelta(days=n) for n in range((end - start).days)))
+    return sum((Decimal(count) / monthrange(*month)[1] for month, count in days.items()), NIL)
 
 
 def _row(service: str, estimate: Estimate, spent: Sequence[Spent], share: Decimal) -> Row:

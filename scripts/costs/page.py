@@ -19,7 +19,8 @@ STYLE = """
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 main { max-width: 980px; margin: 0 auto; padding: 28px 16px 56px; }
-h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 0 0 12px; } h2 .soft { font-size: 13px; font-weight: 400; }
+h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 0 0 12px; }
+h2 .soft { font-size: 13px; font-weight: 400; }
 p { margin: 0 0 8px; } .soft { color: var(--soft); }
 section { background: var(--sheet); border: 1px solid var(--line); border-radius: 10px; padding: 18px;
   margin-top: 16px; }

@@ -18,8 +18,7 @@ from botocore.config import Config
 from scripts.deployment.account import Account, is_aws
 from scripts.deployment.errors import RefusedError, StackError
 from scripts.deployment.stack import Stack, StackResource, StackState, stack_name
-from scripts.packaging.assemble import PROJECT
-from scripts.packaging.chalice_output import stages
+from scripts.packaging.project import PROJECT, stages
 
 LOCAL = "local"
 PORT_VARIABLE = "LOCALCLOUD_PORT"

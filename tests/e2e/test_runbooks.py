@@ -13,7 +13,9 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,11 @@ class Command:
     page: Path
     line: str
     mark: str
+
+    @property
+    def what(self) -> str:
+        """The same for one command, however Python is called."""
+        return self.line.removeprefix(".venv/bin/")
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(FOLDER)}: {self.line}"
@@ -87,7 +94,7 @@ class Shell:
         """The exit code and what was said."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(f"{line} </dev/null\necho ended-with:$?\n")
+        self._process.stdin.write(f"{{ {line}\n}} </dev/null\necho ended-with:$?\n")
         self._process.stdin.flush()
         said = ""
         for answer in self._process.stdout:
@@ -102,17 +109,33 @@ class Shell:
 
 
 def follow(cloud: LocalCloud, home: Path) -> list[str]:
-    """Type every command that can be run here; returns what went wrong."""
+    """Type every command that can be run here, one that several pages have once; returns what went wrong.
+
+    A shell a page, two at a time; the pages that put stores into the places of others when the rest is done.
+    """
+    typed: dict[str, Command] = {}
+    for command in ALL:
+        if command.mark == "run":
+            typed.setdefault(command.what, command)
+    pages: dict[bool, dict[Path, list[Command]]] = {False: {}, True: {}}
+    for command in typed.values():
+        pages[command.page.name in LAST].setdefault(command.page, []).append(command)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(lambda lines: type_all(cloud, home, lines), pages[False].values()))
+    found += [type_all(cloud, home, lines) for lines in pages[True].values()]
+    return list(chain.from_iterable(found))
+
+
+def type_all(cloud: LocalCloud, home: Path, lines: list[Command]) -> list[str]:
     wrong = []
-    for page in (*ALARMS, *PAGES):
-        shell = Shell(cloud, home)
-        try:
-            for command in [each for each in commands(page) if each.mark == "run"]:
-                code, said = shell.types(command.line)
-                if code:
-                    wrong.append(f"{command}\n  ended with {code}:\n{said}")
-        finally:
-            shell.close()
+    shell = Shell(cloud, home)
+    try:
+        for command in lines:
+            code, said = shell.types(command.line)
+            if code:
+                wrong.append(f"{command}\n  ended with {code}:\n{said}")
+    finally:
+        shell.close()
     return wrong
 
 

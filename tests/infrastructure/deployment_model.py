@@ -149,4 +149,6 @@ BESIDES: Mapping[str, str] = {
 }
 
 ROLES = frozenset({"DeployRole", "ExecutionRole"})
-POLICIES = frozenset({"DeployNetwork", "DeployStores", "DeployMessages", "DeployFunctions", "DeployMonitoring"})
+POLICIES = frozenset(
+    {"DeployNetwork", "DeployStores", "DeployMessages", "DeployFunctions", "DeployMonitoring", "DeployBackups"}
+)

@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 from tests.infrastructure import monitoring_model as model
 from tests.infrastructure.kinds import listed, of_type, resources_with
 from tests.infrastructure.monitoring_model import ALARM, BUDGET, COMPOSITE, EVERYTHING

