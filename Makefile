@@ -4,7 +4,7 @@ VENV := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types imports unit infrastructure integration browser workflow-lint workflows bench \
-	loadtest clean
+	loadtest drill clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench: setup ## the benchmarks, one JSON object each
 
 loadtest: setup ## load, then the latency alarms' verdict; USERS=500 DURATION=60s SHAPE=storm ARGS="--inject-latency 300ms"
 	@$(VENV)/python -m loadtests --users $(or $(USERS),100) --duration $(or $(DURATION),60s) --shape $(or $(SHAPE),steady) $(ARGS)
+
+drill: setup ## destroy and restore every store of a platform of this machine's own; ARGS="--json"
+	@$(VENV)/python -m scripts.drill $(ARGS)
 
 clean: ## remove what setup and the tools made
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis

@@ -58,7 +58,7 @@ def poll(event: Any) -> dict[str, Any]:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: Any) -> dict[str, Any]:
     here = container()
-    return schedules.sweep(event, here.conflation, here.sessions, here.keep_index, here.timers)
+    return schedules.sweep(event, here.conflation, here.sessions, here.keep_index, here.timers, here.census)
 
 
 @app.schedule(Cron(20, 2, "*", "*", "?", "*"))  # after the backup has begun, at the quietest hour

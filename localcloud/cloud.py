@@ -24,6 +24,8 @@ from localcloud.holdings import UNNAMED, holdings
 from localcloud.ministack import ACCESS_KEY, REGION, SECRET_KEY, Ministack
 from localcloud.monitor import Monitor
 from localcloud.observability import Observability, Watched
+from localcloud.operator import PREFIX as OPERATOR
+from localcloud.operator import Operator
 from localcloud.options import Options
 from localcloud.pollers import Pollers
 from localcloud.processes import free_port
@@ -129,6 +131,7 @@ class LocalCloud:
         parameters = held.result().with_values({**UNNAMED, **options.parameters})
         self.outputs = await self.aws.deploy(held.result().template, stack=STACK, parameters=parameters)
         self._progress("queues, topics, tables, buckets and secrets from cfn/")
+        await asyncio.to_thread(self.aws.rotates, self.outputs["TokenSecretId"])
         self._database_secret = await asyncio.to_thread(self.aws.keep_secret, "database", self.postgres.login)
         await asyncio.to_thread(self.aws.send_as, SENDER)
         self.key = await asyncio.to_thread(self.aws.issue_key, self.outputs["KeysTable"], name="localcloud demo")
@@ -181,6 +184,7 @@ class LocalCloud:
         )
         await self._run("queue pollers", self.pollers.start, lambda: self.pollers.stop(grace_s=1.0))
         self.observability.watch(Watched(self.redis.url, self.gateway, self.pollers))
+        self.gateway.serve(OPERATOR, self._operator().handle)
         polls = self.options.feed != "none"
         scheduled = [spec for spec in specs if spec.schedule and (spec.name != "poll" or polls)]
         every = {"poll": self.options.poll_period_s} if polls else {}
@@ -217,6 +221,21 @@ class LocalCloud:
             web_root=PROJECT / "web",
             vendor=vendored_files(),
         )
+
+    def _operator(self) -> Operator:
+        platform = {
+            "stack": STACK,
+            "region": REGION,
+            "url": self.url,
+            "ws_url": self.ws_url,
+            "aws_url": self.aws.url,
+            "management_url": self.gateway.management_url,
+            "redis_url": self.redis.url,
+            "postgres_url": self.postgres.url,
+            "directory": str(self.directory),
+        }
+        invoke, functions = self.runtime.invoke, self.runtime.functions
+        return Operator(platform, functions=functions, invoke=invoke, prefix=f"{STACK}-")
 
     async def _run(self, name: str, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
         self._stack.push_async_callback(stop)

@@ -103,6 +103,13 @@ class Ministack:
         """Let e-mails come from this address: SES refuses one that nobody has confirmed."""
         self.client("sesv2").create_email_identity(EmailIdentity=address)
 
+    def rotates(self, secret_id: str) -> None:
+        """What its schedule does of a secret, which is with the functions of the template and not made here."""
+        function = f"arn:aws:lambda:{REGION}:000000000000:function:rotate:live"
+        self.client("secretsmanager").rotate_secret(
+            SecretId=secret_id, RotationLambdaARN=function, RotateImmediately=False
+        )
+
     def tail(self) -> str:
         """The end of what it said, for an error message."""
         return self._child.tail() if self._child else ""

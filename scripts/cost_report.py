@@ -1,6 +1,7 @@
-"""What a stage costs a month, priced from its template.
+"""What a stage costs a month, priced from its template, and what it did cost.
 
 python -m scripts.cost_report --estimate staging
+python -m scripts.cost_report --actual staging --html build/costs.html
 python -m scripts.cost_report --connections 10000 --updates-per-second 5
 """
 
@@ -11,16 +12,22 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
+from scripts.costs import comparison, report
 from scripts.costs import prices as price_table
-from scripts.costs import report
+from scripts.costs.asking import ask, budget_of
 from scripts.costs.model import compare, estimate
+from scripts.costs.page import page
 from scripts.costs.prices import UnpricedError
 from scripts.costs.resources import FREE
+from scripts.costs.spending import spending_json, spending_text
 from scripts.costs.template import Template
 from scripts.costs.traffic import STAGES, Traffic
+from scripts.deployment.command import ended
 from scripts.packaging.assemble import assemble
 from scripts.packaging.problems import PackagingError
 from scripts.packaging.transform import resolve, transform
@@ -30,6 +37,16 @@ An estimate takes every resource of the merged template, at list price and witho
 the options say; a resource type without a price is an error, never a free one. With --connections or
 --updates-per-second the load is compared at every rate, first with each update sent alone. Prices and their sources:
 scripts/costs/prices.json.
+
+--actual asks Cost Explorer, by the AWS credentials of the environment, what was spent on the stage: this month until
+yesterday, or all of --month. It is put beside the estimate for these days and the budget (--budget, or the stage's in
+cfn/parameters/), with the three biggest differences by usage type. It costs a few cents a time: a cent a request. The
+tag Environment has to be activated for cost allocation. --save keeps the answers, --from reads them again, or an answer
+by itself:
+
+  aws ce get-cost-and-usage --granularity DAILY --time-period Start=2026-11-01,End=2026-11-23 \
+    --metrics UnblendedCost UsageQuantity --group-by Type=DIMENSION,Key=SERVICE Type=DIMENSION,Key=USAGE_TYPE \
+    --filter '{"Tags": {"Key": "Environment", "Values": ["staging"]}}' > costs.json
 """
 
 # The options that are traffic, and what they mean.
@@ -55,8 +72,17 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument("--estimate", metavar="STAGE", choices=sorted(STAGES), help="dev, staging or production")
+    options.add_argument("--actual", metavar="STAGE", choices=sorted(STAGES), help="what it did cost, by Cost Explorer")
     options.add_argument("--free", action="store_true", help="list what costs nothing, and why")
     options.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    actual = options.add_argument_group("with --actual")
+    actual.add_argument(
+        "--month", type=_month, metavar="YYYY-MM", help="all of it (default: this one, until yesterday)"
+    )
+    actual.add_argument("--budget", type=_amount, metavar="DOLLARS", help="of a month (default: cfn/parameters/)")
+    actual.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts, too")
+    actual.add_argument("--from", type=Path, dest="saved", metavar="FILE", help="read what was saved, ask nobody")
+    actual.add_argument("--save", type=Path, metavar="FILE", help="keep Cost Explorer's answers")
     traffic = options.add_argument_group("traffic (default: the stage's)")
     for name, meaning in OPTIONS.items():
         traffic.add_argument(f"--{name.replace('_', '-')}", type=_amount, metavar="N", help=meaning)
@@ -76,14 +102,28 @@ def _amount(text: str) -> Decimal:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser()
     arguments = options.parse_args(argv)
-    if not arguments.estimate and not _is_load(arguments):
-        options.error("nothing to report: give --estimate STAGE, or a load with --connections and --updates-per-second")
+    if not arguments.actual and any(getattr(arguments, name) for name in ("month", "html", "saved", "save")):
+        options.error("--month, --html, --from and --save are about what was spent: give --actual STAGE too")
+    if not arguments.estimate and not arguments.actual and not _is_load(arguments):
+        options.error(
+            "nothing to report: give --estimate STAGE, --actual STAGE, or a load with --connections and "
+            "--updates-per-second"
+        )
+    if arguments.actual and (arguments.estimate or _is_load(arguments)):
+        options.error("--actual has the stage's own estimate beside it: ask for other loads apart")
     if arguments.free and not arguments.estimate:
         options.error("--free lists what an estimate found free: give --estimate STAGE too")
     for name in ("topics", "session_minutes"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             options.error(f"--{name.replace('_', '-')} must be one or more")
     return arguments
+
+
+def _month(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month like 2026-11") from None
 
 
 def _is_load(arguments: argparse.Namespace) -> bool:
@@ -103,8 +143,26 @@ def template_of(stage: str) -> Template:
     return Template(resolved["Resources"])
 
 
+def report_spending(arguments: argparse.Namespace) -> int:
+    """What was spent. Raises ValueError, OSError and what AWS raises."""
+    stage = arguments.actual
+    month = estimate(stage, template_of(stage), STAGES[stage], price_table.load())
+    budget = budget_of(stage) if arguments.budget is None else arguments.budget
+    answers = ask(stage, arguments.month, saved=arguments.saved, today=datetime.now(UTC).date())
+    found = comparison.compare(month, answers.spent, answers.period, by_tag=answers.by_tag, budget_usd=budget)
+    if arguments.save:
+        arguments.save.write_text(json.dumps(answers.document, indent=1))
+    if arguments.html:
+        arguments.html.parent.mkdir(parents=True, exist_ok=True)
+        arguments.html.write_text(page(found, source=answers.source))
+    print(json.dumps(spending_json(found), indent=2) if arguments.json else spending_text(found))
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
+    if arguments.actual:
+        return ended("cost_report", lambda: report_spending(arguments), as_json=arguments.json)
     stage = arguments.estimate or "production"
     traffic = traffic_of(arguments, stage)
     try:

@@ -18,11 +18,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.packaging.assemble import PROJECT, assemble
-from scripts.packaging.chalice_output import stages
+from scripts.packaging.assemble import assemble
 from scripts.packaging.explain import as_text, explain
 from scripts.packaging.output import package
 from scripts.packaging.problems import PackagingError
+from scripts.packaging.project import PROJECT, stages
 from scripts.packaging.targets import TARGETS
 
 

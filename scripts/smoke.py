@@ -1,6 +1,7 @@
 """A client's view of a deployed stage, as a command.
 
 python -m scripts.smoke staging
+python -m scripts.smoke local
 python -m scripts.smoke --ws-url wss://HOST/ws --rest-url https://HOST --topic-arn ARN --queue-url URL
 """
 
@@ -22,8 +23,8 @@ from scripts.deployment.errors import StackError
 from scripts.deployment.smoking import smoke_of
 from scripts.deployment.stack import Stack, stack_name
 from scripts.keys import credentials
-from scripts.packaging.assemble import PROJECT
-from scripts.packaging.chalice_output import stages
+from scripts.operations.place import LOCAL, Place
+from scripts.packaging.project import PROJECT, stages
 from scripts.smoke_checks import Check, Report, Smoke, Target
 
 EPILOG = """
@@ -32,7 +33,8 @@ token is let in; that a subscription is answered; that an observation published 
 the queue, come back through the socket within the bound, and in how many milliseconds; that the session answers a ping;
 of a STAGE also that none of the alarms that sum the others up is in ALARM. The first that fails ends the run.
 
-With STAGE everything is found through its stack, by the AWS credentials and region of the environment. Without it the
+With STAGE everything is found through its stack, by the AWS credentials and region of the environment; the stage local
+is what `python -m localcloud` runs on this machine (the variable LOCALCLOUD_PORT, if it is not 8080). Without STAGE the
 addresses are given; publishing takes AWS credentials that may use the topic and the queue, but for an --endpoint-url on
 a loopback address. A stage that is not called through CloudFront wants the origin guard's header too.
 
@@ -72,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("stage", nargs="?", choices=stages(PROJECT), metavar="STAGE", help="dev, staging, production")
+    names = [LOCAL, *stages(PROJECT)]
+    options.add_argument("stage", nargs="?", choices=names, metavar="STAGE", help=", ".join(names))
     options.add_argument("--ws-url", help="WebSocket API, like wss://stream.example.com/ws")
     options.add_argument("--rest-url", help="REST API without /v1, like https://stream.example.com")
     options.add_argument("--topic-arn", help="the stack's output ObservationsTopicArn")
@@ -124,10 +127,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _of_stage(arguments: argparse.Namespace, on_check: Callable[[Check], None]) -> Report:
+    if arguments.stage == LOCAL:
+        return _of_localcloud(arguments, on_check)
     account = Account.of_environment()
     stack = Stack(account.client("cloudformation"), stack_name(arguments.stage))
     how = {"on_check": on_check, "api_key": arguments.api_key, "within_s": arguments.within}
     return smoke_of(account.client, stack, **how)[1]
+
+
+def _of_localcloud(arguments: argparse.Namespace, on_check: Callable[[Check], None]) -> Report:
+    place = Place.of(LOCAL)
+    target = Target(
+        ws_url=place.addresses["ws_url"],
+        rest_url=place.addresses["url"],
+        topic_arn=place.state.outputs["ObservationsTopicArn"],
+        queue_url=place.state.outputs["EventsQueueUrl"],
+        api_key=arguments.api_key,
+        headers={},
+        within_s=arguments.within,
+    )
+    return asyncio.run(Smoke(target, sns=place.client("sns"), sqs=place.client("sqs"), on_check=on_check).run())
 
 
 def _of_addresses(arguments: argparse.Namespace, on_check: Callable[[Check], None]) -> Report:

@@ -16,7 +16,7 @@ from chalicelib.domain.filters import Group
 from chalicelib.domain.observations import Observation, plain
 from chalicelib.domain.topics import kind_of, wildcards_of
 from chalicelib.errors import StoreDownError
-from chalicelib.ports import Active, Flushed, Metered, Place, Read, Sequenced, Session, Subscribed, Tick
+from chalicelib.ports import Active, Flushed, Listed, Metered, Place, Read, Sequenced, Session, Subscribed, Tick
 from chalicelib.protocol.pushes import rfc3339
 from chalicelib.settings import DEFAULT_THRESHOLDS, FILTER_RUNGS, RATES
 
@@ -439,6 +439,12 @@ class FakeSessions:
         minute = self._store.now_ms() // 60_000
         living = [name for name, session in self._store.sessions.items() if session.ends_ms // 60_000 >= minute]
         return Active(len(living), sum(len(self._store.subs[name]) for name in living))
+
+    def listed(self) -> Iterator[Sequence[Listed]]:
+        self._store.check("listed")
+        for connection, session in self._store.sessions.items():
+            groups = self._store.subs[connection].items()
+            yield [Listed(connection, session, {name: group.name for name, group in groups})]
 
     def forget(self, connections: Sequence[str]) -> int:
         self._store.check("forget")

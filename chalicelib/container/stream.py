@@ -10,6 +10,7 @@ from chalicelib.container.clients import utc_now
 
 if TYPE_CHECKING:
     from chalicelib.ports import Source
+    from chalicelib.services.census import Census
     from chalicelib.services.commands import HandleCommand
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.delivery import Deliver
@@ -118,6 +119,12 @@ class Stream(Alerts):
             connection_seconds=self.settings.connection_seconds,
             now=utc_now,
         )
+
+    @cached_property
+    def census(self) -> Census:
+        from chalicelib.services.census import Census
+
+        return Census(sessions=self._sessions)
 
     @cached_property
     def commands(self) -> HandleCommand:

@@ -1,7 +1,9 @@
 """What EventBridge fires: every minute, and maintain once a day.
 
 Whoever tries a release out sends the same event with ``rehearsal`` in its detail: then nothing is done that a client
-would see.
+would see. An operator sends ``sweep`` one with ``connections`` in its detail, and is told of them instead: ``{"count":
+N}`` how many by tier and of the N busiest users and topics, ``{"list": N}`` N of them, of ``user``, ``tier`` or
+``topic`` if these are said.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from chalicelib.telemetry import invocation
 
 if TYPE_CHECKING:
     from chalicelib.ports.alerts import Timers
+    from chalicelib.services.census import Census
     from chalicelib.services.conflation import Conflation
     from chalicelib.services.ingest import Ingest
     from chalicelib.services.retention import KeepMonths
@@ -35,7 +38,12 @@ def poll(event: Any, service: Ingest) -> dict[str, Any]:
 
 
 def sweep(
-    event: Any, conflation: Conflation, sessions: ManageSessions, rules: KeepIndex, timers: Timers
+    event: Any,
+    conflation: Conflation,
+    sessions: ManageSessions,
+    rules: KeepIndex,
+    timers: Timers,
+    census: Census,
 ) -> dict[str, Any]:
     """What should have happened by itself and did not, and what no queue holds back for so long.
 
@@ -43,6 +51,8 @@ def sweep(
     hands over the timers that fall due, mends the index of rules and has those of stale topics looked at.
     """
     with invocation("sweep", request_id=getattr(event.context, "aws_request_id", None)):
+        if asked := (event.to_dict().get("detail") or {}).get("connections"):
+            return _told(asked, census)
         if _is_rehearsal(event.to_dict()):
             sessions.count_active()
             return {"rehearsal": True, "overdue": len(conflation.overdue())}
@@ -54,6 +64,13 @@ def sweep(
             last_first.callback(lambda: done.update(mended=rules.sweep()))
             last_first.callback(lambda: done.update(due=timers.sweep()))
         return done
+
+
+def _told(asked: dict[str, Any], census: Census) -> dict[str, Any]:
+    if "count" in asked:
+        return asdict(census.count(top=asked["count"]))
+    narrowed = {name: asked[name] for name in ("user", "tier", "topic") if asked.get(name)}
+    return {"connections": [asdict(one) for one in census.find(limit=asked["list"], **narrowed)]}
 
 
 def maintain(event: Any, service: KeepMonths) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,15 @@ class Subscribed:
 
     patterns: Sequence[tuple[str, str, int]]
     reads: Sequence[Read]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A connection with what it is subscribed to: the name of its group by topic or wildcard."""
+
+    connection: str
+    session: Session
+    subscriptions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,10 @@ class Sessions(Protocol):
 
     def active(self) -> Active:
         """How many there are; up to a minute late in forgetting one whose end was not told."""
+        ...
+
+    def listed(self) -> Iterator[Sequence[Listed]]:
+        """All of them, in parts: each that is open all the while, once; one that comes or goes meanwhile perhaps."""
         ...
 
 

@@ -96,6 +96,12 @@ def _composite(_: Properties) -> Iterable[Charge]:
     yield Charge("CloudWatch", "composite alarms", Decimal(1), "composite-alarm")
 
 
+def _scaling_policy(properties: Properties) -> Iterable[Charge]:
+    if properties["PolicyType"] != "TargetTrackingScaling":
+        raise UnpricedError(f"nothing is known of the alarms of a policy {properties['PolicyType']}")
+    yield Charge("CloudWatch", "alarms, by metric", Decimal(2), "alarm-metric")  # one to add and one to take away
+
+
 def _dashboard(_: Properties) -> Iterable[Charge]:
     yield Charge("CloudWatch", "dashboards", Decimal(1), "dashboard")
 
@@ -111,14 +117,18 @@ STANDING: Mapping[str, Callable[[Properties], Iterable[Charge]]] = {
     "AWS::SecretsManager::Secret": _secret,
     "AWS::WAFv2::WebACL": _web_acl,
     "AWS::Route53::HostedZone": _hosted_zone,
+    "AWS::ApplicationAutoScaling::ScalingPolicy": _scaling_policy,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": _composite,
     "AWS::CloudWatch::Dashboard": _dashboard,
 }
 
 USED: Mapping[str, str] = {
+    "AWS::Backup::BackupVault": "bytes kept, by their kind",
+    "AWS::Backup::RestoreTestingPlan": "what is restored, for as long as it is looked at",
     "AWS::ApiGateway::RestApi": "requests",
     "AWS::ApiGatewayV2::Api": "messages and connection minutes",
+    "AWS::ApplicationAutoScaling::ScalableTarget": "GB-seconds of environments kept warm",
     "AWS::CloudFront::Distribution": "requests and bytes out",
     "AWS::EC2::FlowLog": "bytes of log",
     "AWS::Lambda::EventSourceMapping": "polls of its queue",
@@ -142,7 +152,12 @@ FREE: Mapping[str, str] = {
     "AWS::ApiGatewayV2::Route": "part of its API",
     "AWS::ApiGatewayV2::RouteResponse": "part of its API",
     "AWS::ApiGatewayV2::Stage": "part of its API",
+    "AWS::Backup::BackupPlan": "what it brings into the vault is billed",
+    "AWS::Backup::BackupSelection": "part of its plan",
+    "AWS::Backup::RestoreTestingSelection": "part of its plan",
     "AWS::Budgets::Budget": "a budget without actions",
+    "AWS::CE::AnomalyMonitor": "free, as what it finds",
+    "AWS::CE::AnomalySubscription": "its messages are SNS's",
     "AWS::CloudFront::CachePolicy": "part of its distribution",
     "AWS::CloudFront::OriginAccessControl": "part of its distribution",
     "AWS::CloudFront::OriginRequestPolicy": "part of its distribution",

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from chalicelib.protocol.envelopes import MAX_RECORDS
+from scripts.costs.backups import backups
 from scripts.costs.lines import Charge
 from scripts.costs.observability import observability
 from scripts.costs.prices import MONTH_MINUTES, MONTH_SECONDS, UnpricedError
+from scripts.costs.provisioned import provisioned
 from scripts.costs.template import Properties, Template, handler_of
 from scripts.costs.traffic import POSTS_PER_SECOND, Flows, Pushes, Traffic, ceiling, flows, pushes
 
@@ -85,10 +87,12 @@ def usage(template: Template, traffic: Traffic) -> Iterator[Charge]:
     yield from _sockets(flow, push, traffic)
     for name, properties in template.functions.items():
         yield from _function(name, properties, flow, traffic)
+    yield from provisioned(template)
     yield from _queues(template, flow, push)
     yield from _edge(template, flow, push)
     yield from _network(template, flow, push, traffic)
     yield from _stores(template, flow, traffic)
+    yield from backups(template, flow, traffic)
     yield from _keys_and_secrets(template)
     runs = {name: FUNCTIONS[handler_of(body)](flow).invocations for name, body in template.functions.items()}
     yield from observability(template, runs, flow, traffic)

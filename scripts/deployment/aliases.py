@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from scripts.deployment.stack import StackResource
 
 ALIAS = "AWS::Lambda::Alias"
 KEPT_RELEASES = 10  # whose versions stay, to go back to
+LOOK_S = 5.0
+STARTING_S = 300.0  # for environments that are kept warm: one to two minutes, AWS says
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,11 @@ class Pointer:
 class Aliases:
     """Those of one stack's functions."""
 
-    def __init__(self, client: Any, resources: Iterable[StackResource]) -> None:
+    def __init__(
+        self, client: Any, resources: Iterable[StackResource], *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._client = client
+        self._sleep = sleep
         self.names = [_named(each.physical_id) for each in resources if each.type == ALIAS and each.physical_id]
 
     def read(self) -> list[Pointer]:
@@ -51,16 +57,28 @@ class Aliases:
 
         Guarantees: before the first is moved, every version is known to be there; afterwards each alias is read and
         points where it should. Raises RefusedError in the first case, StackError in the second.
+
+        Where environments are kept warm Lambda itself keeps calls on the version before, by weights, until as many of
+        the other have started: that is waited for.
         """
         moving = [(function, alias, wanted[function]) for function, alias in self.names if function in wanted]
         missing = [name for name in self._each(self._missing, moving) if name]
         if missing:
             raise RefusedError(f"these versions are gone, so nothing was moved: {', '.join(missing)}")
         self._each(self._move, moving)
-        pointers = [pointer for pointer in self.read() if pointer.function in wanted]
+        pointers = self._settled(wanted)
         wrong = [str(one) for one in pointers if one.version != wanted[one.function] or one.weights]
         if wrong:
             raise StackError(f"moved, and moved again by somebody else: {'; '.join(wrong)}")
+        return pointers
+
+    def _settled(self, wanted: Mapping[str, str]) -> list[Pointer]:
+        """The functions' aliases, once none of those that point where they should has weights; or after STARTING_S."""
+        for _ in range(int(STARTING_S / LOOK_S)):
+            pointers = [pointer for pointer in self.read() if pointer.function in wanted]
+            if not any(one.weights and one.version == wanted[one.function] for one in pointers):
+                break
+            self._sleep(LOOK_S)
         return pointers
 
     def prune(self, history: Sequence[Record]) -> list[str]:

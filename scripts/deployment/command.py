@@ -17,9 +17,8 @@ from scripts.artifacts import Artifacts
 from scripts.deployment.account import Clients
 from scripts.deployment.errors import DetachedError, RefusedError, StackError
 from scripts.deployment.stack import Stack, stack_name
-from scripts.packaging.assemble import PROJECT
-from scripts.packaging.chalice_output import stages
 from scripts.packaging.problems import PackagingError
+from scripts.packaging.project import PROJECT, stages
 
 BUCKET_VARIABLE = "ARTIFACT_BUCKET"
 FAULTS = (StackError, PackagingError, RuntimeError, OSError, ValueError, Boto3Error, BotoCoreError, ClientError)

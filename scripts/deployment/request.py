@@ -19,8 +19,8 @@ from scripts.deployment.finishing import Finishing
 from scripts.deployment.options import Options, Result
 from scripts.deployment.release import Release
 from scripts.deployment.waiting import Waiting
-from scripts.packaging.assemble import PROJECT
 from scripts.packaging.output import package
+from scripts.packaging.project import PROJECT
 from scripts.smoke import line
 
 

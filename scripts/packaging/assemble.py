@@ -13,11 +13,11 @@ from scripts.packaging.checks.all import check_result, check_sources
 from scripts.packaging.merge import Merged, merge
 from scripts.packaging.parts import Location, read_part
 from scripts.packaging.problems import PackagingError, Problem
+from scripts.packaging.project import PROJECT
 from scripts.packaging.rewrites import rewrite
 from scripts.packaging.tags import inject_tags
 from scripts.packaging.versions import set_code, source_digest
 
-PROJECT = Path(__file__).resolve().parents[2]
 REVISION = "DatabaseRevision"  # a parameter that no stage sets: it follows chalicelib/migrations
 PARAMETERS = "parameters"  # the folder of the stages' values in cfn/
 

@@ -21,6 +21,7 @@ from chalice.deploy.validate import validate_configuration
 from chalice.package import PackageOptions, ResourceBuilder, SAMTemplateGenerator
 
 from scripts.packaging.problems import PackagingError, Problem
+from scripts.packaging.project import stages
 
 SOURCE = "Chalice (app.py, .chalice/config.json)"
 PYTHON_VERSION = "3.13"  # the runtime of every function; the wheels in the zip are for it
@@ -49,11 +50,6 @@ class _NoZip(BaseDeployStep):
 
     def handle_deploymentpackage(self, config: Config, resource: models.DeploymentPackage) -> None:
         resource.filename = "set-by-the-packager"
-
-
-def stages(project: Path) -> list[str]:
-    """The stages that ``.chalice/config.json`` knows, in its order."""
-    return list(json.loads((project / ".chalice/config.json").read_text(encoding="utf-8"))["stages"])
 
 
 def chalice_template(project: Path, stage: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 from scripts.deployment.release import FILE, PARAMETERS, TEMPLATE, ZIP, commit_of, new_version
 from scripts.deployment.schema import read_line
 from scripts.packaging.archive import Archive, build_archive
-from scripts.packaging.assemble import PROJECT, Assembled, assemble
+from scripts.packaging.assemble import Assembled, assemble
 from scripts.packaging.checks.limits import DIRECT_BODY, template_bytes, uses
 from scripts.packaging.problems import PackagingError, Problem
+from scripts.packaging.project import PROJECT
 from scripts.packaging.targets import TARGETS
 from scripts.packaging.transform import transform
 from scripts.packaging.wheels import Say

@@ -24,8 +24,8 @@ from scripts.packaging.wheels import CONSTRAINTS, REQUIREMENTS
 SOURCE = "scripts/packaging/versions.py"
 FUNCTION = "AWS::Serverless::Function"
 ARTIFACT_BUCKET = "ArtifactBucket"  # the parameter of cfn/functions.yaml
-# Do not change what runs, but for the code, which has a digest of its own.
-_UNSEEN = ("AutoPublishCodeSha256", "CodeUri", "DeploymentPreference", "Tags")
+# Do not change what runs, but for the code, which has a digest of its own. Lambda would refuse to publish for them.
+_UNSEEN = ("AutoPublishCodeSha256", "CodeUri", "DeploymentPreference", "ReservedConcurrentExecutions", "Tags")
 
 
 def source_digest(project: Path) -> str:

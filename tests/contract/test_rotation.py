@@ -46,13 +46,10 @@ def vault(request: pytest.FixtureRequest) -> Vault:
     client = request.getfixturevalue("ministack").aws.client("secretsmanager")
     secret_id = client.create_secret(Name=f"rotated-{uuid.uuid4()}", SecretString=KEY)["ARN"]
     function = "arn:aws:lambda:us-east-1:000000000000:function:rotate:live"
-    client.rotate_secret(SecretId=secret_id, ClientRequestToken=str(uuid.uuid4()), RotationLambdaARN=function)
+    client.rotate_secret(SecretId=secret_id, RotationLambdaARN=function, RotateImmediately=False)
 
     def begin() -> str:
-        # ministack turns rotation on, but has another begin it
-        version = str(uuid.uuid4())
-        client.put_secret_value(SecretId=secret_id, ClientRequestToken=version, VersionStages=["AWSPENDING"])
-        return version
+        return str(client.rotate_secret(SecretId=secret_id)["VersionId"])
 
     return Vault(
         SecretsManagerVersions(client), secret_id, begin, lambda: list(SecretsManager(client).values(secret_id))

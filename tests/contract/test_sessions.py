@@ -267,3 +267,30 @@ def test_a_bucket_fills_with_time_up_to_its_burst(store):
 
 def test_once_is_true_once(store):
     assert [store.limits.once("a", 60), store.limits.once("a", 60), store.limits.once("b", 60)] == [True, False, True]
+
+
+# --- who is there ---
+
+
+def test_everybody_is_listed_with_what_they_are_subscribed_to(store):
+    store.open("a", "ann")
+    store.open("b", "bob")
+    store.subscribe("a", ETH, "tvl:*", group=Group(rate_s=5))
+    listed = {one.connection: one for part in store.sessions.listed() for one in part}
+    assert {name: one.session.user for name, one in listed.items()} == {"a": "ann", "b": "bob"}
+    assert listed["a"].session == store.sessions.get("a")
+    assert listed["a"].subscriptions == dict.fromkeys([ETH, "tvl:*"], Group(rate_s=5).name)
+    assert listed["b"].subscriptions == {}
+
+
+def test_thousands_are_listed_each_once(store):
+    for number in range(2500):
+        store.open(f"c{number}", limit=10_000)
+    listed = [one.connection for part in store.sessions.listed() for one in part]
+    assert len(listed) == len(set(listed)) == 2500
+
+
+def test_who_has_ended_is_not_listed(store):
+    store.open("a")
+    store.sessions.forget(["a"])
+    assert [one for part in store.sessions.listed() for one in part] == []

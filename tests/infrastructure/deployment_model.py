@@ -76,7 +76,6 @@ UNUSED: Mapping[str, str] = {
     "rds:Restore*": "to restore is a person's work",
     "rds:*AutomatedBackups*": "backups stay in the region",
     "lambda:*CodeSigning*": "no code signing",
-    "lambda:*ProvisionedConcurrency*": "no provisioned concurrency",
     "lambda:*FunctionScaling*": "no capacity provider",
     "lambda:PassCapacityProvider": "no capacity provider",
     "lambda:AssociateRuntimeAlias": "the runtime is AWS's newest",
@@ -150,4 +149,6 @@ BESIDES: Mapping[str, str] = {
 }
 
 ROLES = frozenset({"DeployRole", "ExecutionRole"})
-POLICIES = frozenset({"DeployNetwork", "DeployStores", "DeployMessages", "DeployFunctions", "DeployMonitoring"})
+POLICIES = frozenset(
+    {"DeployNetwork", "DeployStores", "DeployMessages", "DeployFunctions", "DeployMonitoring", "DeployBackups"}
+)

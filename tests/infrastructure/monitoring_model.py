@@ -78,6 +78,7 @@ KNOWN: Mapping[str, Mapping[str, tuple[set[str], ...]]] = {
         NODE,
     ),
     "AWS/RDS": dict.fromkeys(("CPUUtilization", "DatabaseConnections", "FreeStorageSpace"), INSTANCE),
+    "AWS/Backup": dict.fromkeys(("NumberOfBackupJobsFailed", "NumberOfBackupJobsExpired"), ({"BackupVaultName"},)),
     "AWS/NATGateway": dict.fromkeys(("ErrorPortAllocation",), NAT),
     "AWS/WAFV2": {"BlockedRequests": ({"WebACL", "Rule"}, {"WebACL", "Rule", "Region"})},
     "AWS/CloudFront": {"5xxErrorRate": ({"DistributionId", "Region"},)},

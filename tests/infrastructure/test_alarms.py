@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from graphlib import TopologicalSorter
 
 import pytest
 
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 from tests.infrastructure import monitoring_model as model
 from tests.infrastructure.kinds import listed, of_type, resources_with
 from tests.infrastructure.monitoring_model import ALARM, BUDGET, COMPOSITE, EVERYTHING
@@ -127,6 +128,7 @@ def test_one_bad_minute_is_no_incident(monitored):
     """Alarms on rates, levels and latency need two data points; one is enough where one thing is one too many."""
     at_once = {name for name, alarm in of_type(monitored, ALARM).items() if alarm["DatapointsToAlarm"] == 1}
     assert at_once == {
+        "BackupFailuresTooMany",
         "CertificateDaysTooFew",
         "DeadLettersTooMany",
         "MaintenanceErrorsTooMany",
@@ -219,7 +221,28 @@ def test_the_budget_is_told_to_whoever_gets_the_alarms(monitored, stage):
         assert each["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": EVERYTHING["AlarmEmail"]}]
 
 
+def test_unusual_spending_of_the_stage_is_told_to_the_topic_of_p2(monitored, stage):
+    (monitor,) = of_type(monitored, "AWS::CE::AnomalyMonitor").values()
+    assert monitor["MonitorType"] == "CUSTOM"  # the one by service is the account's
+    assert json.loads(monitor["MonitorSpecification"])["Tags"]["Values"] == [stage]
+    (told,) = of_type(monitored, "AWS::CE::AnomalySubscription").values()
+    assert (told["Frequency"], [each["Type"] for each in told["Subscribers"]]) == ("IMMEDIATE", ["SNS"])
+    assert told["Subscribers"][0]["Address"] == {"Ref": "MajorAlarmsTopic"}
+    assert json.loads(told["ThresholdExpression"])["Dimensions"]["Values"] == ["20"]
+
+
+def test_cost_anomalies_may_publish_to_that_topic_and_encrypt_for_it(monitored):
+    policy = of_type(monitored, "AWS::SNS::TopicPolicy")["MajorAlarmsTopicPolicy"]["PolicyDocument"]
+    (publishes,) = [s for s in policy["Statement"] if s["Principal"] == {"Service": "costalerts.amazonaws.com"}]
+    assert (publishes["Effect"], publishes["Action"]) == ("Allow", "sns:Publish")
+    assert set(publishes["Condition"]["StringEquals"]) == {"aws:SourceAccount"}
+    key = of_type(monitored, "AWS::KMS::Key")["MessagingKey"]["KeyPolicy"]["Statement"]
+    (encrypts,) = [s for s in key if s["Principal"] == {"Service": "costalerts.amazonaws.com"}]
+    assert set(encrypts["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+
+
 @pytest.mark.parametrize("given", [{"AlarmEmail": ""}, {"MonthlyBudget": "0"}])
 def test_without_somebody_to_tell_or_a_limit_there_is_no_budget(assembled, transformed, given):
     resources = resources_with(assembled, transformed, **{**EVERYTHING, **given})
-    assert [name for name, each in resources.items() if each["Type"] == BUDGET] == []
+    money = (BUDGET, "AWS::CE::AnomalyMonitor", "AWS::CE::AnomalySubscription")
+    assert [name for name, each in resources.items() if each["Type"] in money] == []

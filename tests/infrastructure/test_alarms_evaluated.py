@@ -26,7 +26,7 @@ ENOUGH = 300  # values a minute, for a p95 to count where too few are ignored
 GOOD = {
     "Invocations": 300,
     "Duration": 40,
-    "ConcurrentExecutions": 6,
+    "ConcurrentExecutions": 3,
     "ClaimedAccountConcurrency": 60,
     "IntegrationLatency": 30,
     "ConnectCount": 200,

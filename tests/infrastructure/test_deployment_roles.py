@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 from scripts.packaging.transform import resolve
 from tests.infrastructure import deployment_model as deployment
 from tests.infrastructure import iam_model as model
@@ -35,6 +35,9 @@ EVERYTHING = {
     "HostedZoneId": "Z000000000000",
     "DeniedIpv4": "192.0.2.0/24",
     "DeniedIpv6": "2001:db8::/32",
+    "ProvisionedConcurrency": "yes",
+    "BackupRawObservations": "true",
+    "BackupTests": "true",
 }
 
 
@@ -157,13 +160,14 @@ def test_it_cannot_widen_itself_the_workflows_role_or_the_boundary(whole):
         assert any(fnmatch.fnmatchcase(made_as, pattern) for pattern in held), name
 
 
-def test_it_hands_roles_to_four_services_only(whole):
+def test_it_hands_roles_to_five_services_only(whole):
     (passing,) = [each for each in execution(whole) if "iam:PassRole" in actions(each)]
     assert set(passing["Condition"]["StringEquals"]["iam:PassedToService"]) == {
         "lambda.amazonaws.com",
         "apigateway.amazonaws.com",
         "vpc-flow-logs.amazonaws.com",
         "codedeploy.amazonaws.com",
+        "backup.amazonaws.com",
     }
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from chalicelib.domain.origin import ORIGIN_HEADERS
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 from tests.infrastructure.edge_model import behaviours, forwarded, origins, text, web_acl
 from tests.infrastructure.kinds import of_type
 

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 
 from chalicelib.adapters.schema import MIGRATIONS
 from chalicelib.settings import Settings
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 from tests.infrastructure.kinds import of_type
 from tests.infrastructure.lambdas import alias_of, functions, references, settings_of
 

@@ -36,6 +36,7 @@ EVERYWHERE = {
     "xray:PutTelemetryRecords": "X-Ray has no resource for its daemon's health",
     "ec2:DescribeNetworkInterfaces": "EC2 limits nothing that describes",
     "ec2:DescribeSubnets": "EC2 limits nothing that describes",
+    "tag:GetResources": "tags know no resource",
     "codedeploy:BatchGetDeploymentTargets": "CodeDeploy has no resource for targets",
     "codedeploy:ListDeploymentTargets": "CodeDeploy has no resource for targets",
     "codedeploy:PutLifecycleEventHookExecutionStatus": "CodeDeploy has no resource for the call of a hook",
@@ -215,6 +216,7 @@ TRUSTED = {
     "apigateway.amazonaws.com": "writes access logs",
     "vpc-flow-logs.amazonaws.com": "writes flow logs",
     "codedeploy.amazonaws.com": "moves aliases",
+    "backup.amazonaws.com": "copies what remembers",
 }
 
 

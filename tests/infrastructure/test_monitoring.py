@@ -53,6 +53,7 @@ def existing(resources: Resources, stage: str) -> Any:
         "ApiName": model.named(resources, "AWS::ApiGateway::RestApi", "Name"),
         "CacheClusterId": model.nodes(resources),
         "DBInstanceIdentifier": model.named(resources, "AWS::RDS::DBInstance", "DBInstanceIdentifier"),
+        "BackupVaultName": model.named(resources, "AWS::Backup::BackupVault", "BackupVaultName"),
         "NatGatewayId": model.references(resources, "AWS::EC2::NatGateway"),
         "DistributionId": model.references(resources, "AWS::CloudFront::Distribution"),
         "CertificateArn": [EVERYTHING["CertificateArn"]],
@@ -184,9 +185,8 @@ def test_a_function_comes_near_its_timeout_where_its_alarm_says(monitored):
 
 def test_reserved_concurrency_has_its_alarm(monitored, uses):
     """At 80 % of it; a function with one place is at 100 % whenever it runs, so refusals are counted instead."""
-    alarms = of_type(monitored, ALARM)
     near = {
-        use.dimensions["FunctionName"]: alarms[use.where]["Threshold"]
+        use.dimensions["FunctionName"]: near_to(of_type(monitored, ALARM)[use.where], use.dimensions["FunctionName"])
         for use in model.alarm_uses(monitored)
         if use.name == "ConcurrentExecutions" and use.dimensions
     }
@@ -197,6 +197,18 @@ def test_reserved_concurrency_has_its_alarm(monitored, uses):
             assert function["FunctionName"] in refused
         elif reserved is not None:
             assert near[function["FunctionName"]] == 0.8 * reserved
+
+
+def near_to(alarm, function):
+    """The busy places at which an alarm of one function, or on the fullest of several, rings."""
+    if "Metrics" not in alarm:
+        return alarm["Threshold"]
+    (share,) = model.expressions(alarm)
+    places = dict(re.findall(r"FILL\((\w+), 0\) / (\d+)", share["Expression"]))
+    (query,) = [
+        each for each in model.queries(alarm) if each["MetricStat"]["Metric"]["Dimensions"][0]["Value"] == function
+    ]
+    return alarm["Threshold"] / 100 * int(places[query["Id"]])
 
 
 # --- elsewhere ---

@@ -17,9 +17,9 @@ from scripts import package as command
 from scripts.deployment.release import read_folder
 from scripts.packaging import wheels as wheels_module
 from scripts.packaging.archive import COMPILED, Archive, build_archive, is_unused, source_files
-from scripts.packaging.assemble import PROJECT
 from scripts.packaging.output import CACHE, package
 from scripts.packaging.problems import PackagingError
+from scripts.packaging.project import PROJECT
 from scripts.packaging.targets import TARGETS, Target
 from scripts.packaging.wheels import needed, wheels_for
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from scripts.packaging.assemble import PROJECT, assemble
+from scripts.packaging.assemble import assemble
 from scripts.packaging.checks.cycles import check_cycles
 from scripts.packaging.checks.invocations import check_aliases, check_event_sources
 from scripts.packaging.checks.limits import Use, check_limits, uses
 from scripts.packaging.checks.parameters import check_parameters
 from scripts.packaging.problems import PackagingError
+from scripts.packaging.project import PROJECT
 
 Problems = Callable[[str], list[str]]
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from scripts.packaging.assemble import PROJECT, Assembled, assemble
+from scripts.packaging.assemble import Assembled, assemble
 from scripts.packaging.checks.limits import template_bytes
 from scripts.packaging.explain import as_text, explain
 from scripts.packaging.problems import PackagingError
+from scripts.packaging.project import PROJECT
 from scripts.packaging.tags import expected_tags, tag_property
 
 TAGGED = {"Environment", "Service", "Version"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 
 GIVEN_AT_DEPLOYMENT = {"ArtifactBucket", "Version"}
 GIVEN_BY_THE_PACKAGER = {"Stage", "DatabaseRevision"}

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.container import Container
 from chalicelib.services.expectations import TRIALS
-from scripts.packaging.assemble import PROJECT
 from scripts.packaging.merge import Merged
+from scripts.packaging.project import PROJECT
 from scripts.packaging.transform import transform
 from scripts.packaging.versions import set_code
 from tests.infrastructure import monitoring_model as model

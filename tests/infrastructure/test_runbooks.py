@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 from tests.infrastructure.kinds import of_type
 from tests.infrastructure.monitoring_model import ALARM, BUDGET, COMPOSITE
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from chalicelib.adapters.redis.client import Redis
-from chalicelib.ports import Active, Metered, Session
+from chalicelib.ports import Active, Listed, Metered, Session
+
+KEYS_PER_SCAN = 1000  # of all keys: Redis serves nobody else meanwhile
 
 
 class RedisSessions:
@@ -55,6 +59,37 @@ class RedisSessions:
 
     def active(self) -> Active:
         return Active(*map(int, self._redis.run("active", int(self._now().timestamp() * 1000))))
+
+    def listed(self) -> Iterator[Sequence[Listed]]:
+        cursor, told = 0, set[str]()
+        while True:
+            cursor, keys = self._redis.call(partial(_scan, cursor))
+            fresh = [key.removeprefix("conn:") for key in keys if key not in told]
+            told.update(keys)  # a scan may return a key again
+            if fresh:
+                rows = self._redis.call(partial(_read, fresh))
+                yield [_listed(*row) for row in zip(fresh, rows[::2], rows[1::2], strict=True) if row[1].get("user")]
+            if not cursor:
+                return
+
+
+def _scan(cursor: int, client: Any) -> Any:
+    return client.scan(cursor=cursor, match="conn:*", count=KEYS_PER_SCAN)
+
+
+def _read(connections: Sequence[str], client: Any) -> Any:
+    pipeline = client.pipeline(transaction=False)
+    for connection in connections:
+        pipeline.hgetall(f"conn:{connection}")
+        pipeline.hgetall(f"subs:{connection}")
+    return pipeline.execute()
+
+
+def _listed(connection: str, fields: dict[str, str], subscriptions: dict[str, str]) -> Listed:
+    times = (int(fields["session"]), int(fields["ends"]))
+    return Listed(
+        connection, Session(fields["user"], fields["tier"], *times, fields.get("rebuilt") == "1"), subscriptions
+    )
 
 
 class RedisLimits:

@@ -40,6 +40,7 @@ def main() -> None:
     queues.hasten_queues()
     queues.tell_ages()
     handshakes.heed_unauthorized()
+    rotation.begin_only()
     traces.carry_trace_header()
     from ministack.app import main as serve
     from ministack.services.cloudformation import provisioners

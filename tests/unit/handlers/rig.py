@@ -14,6 +14,7 @@ import app as switchboard
 from chalicelib.errors import DefiStreamError, StoreDownError
 from chalicelib.protocol.alerts import DryRunAnswer
 from chalicelib.services.callers import Callers
+from chalicelib.services.census import Census
 from chalicelib.services.conflation import Conflation
 from chalicelib.services.delivery import Deliver
 from chalicelib.services.evaluate import EvaluateReport
@@ -31,7 +32,7 @@ from tests.fake_endpoints import World
 from tests.fake_history import FakeArchive, FakeHistory, FakeMonths
 from tests.fake_results import FakeAnswers
 from tests.fake_rotation import FakeEdge, FakeSecretVersions
-from tests.fake_store import FakeCatalogue, FakePositions
+from tests.fake_store import FakeCatalogue, FakePositions, FakeSessions
 from tests.fakes import (
     FakeDeadLetters,
     FakeGoneQueue,
@@ -102,6 +103,7 @@ class FakeContainer:
             retries=self.retries,
             **limits,
         )
+        self.census = Census(sessions=FakeSessions(rig.store))
         self.process = ProcessObservations(
             stream=rig.stream,
             audience=rig.audience,

@@ -67,3 +67,22 @@ def test_once_a_day_months_come_and_go(invoke):
         "dropped": ["observations_2019_01"],
     }
     assert len(invoke.container.months.opened) == 3
+
+
+def test_an_operator_is_told_who_is_connected_and_nothing_is_swept(invoke):
+    invoke.rig.connect()
+    invoke.rig.ask("subscribe", topics=["price:ethereum"], rate="5s")
+    asked = event("scheduled", detail={"connections": {"count": 5}})
+    assert invoke("sweep", asked) == {
+        "connections": 1,
+        "subscriptions": 1,
+        "tiers": {"pro": 1},
+        "users": {"ann": 1},
+        "topics": {"price:ethereum": 1},
+    }
+    (one,) = invoke("sweep", event("scheduled", detail={"connections": {"list": 5, "topic": "price:ethereum"}}))[
+        "connections"
+    ]
+    assert (one["connection"], one["session"]["user"]) == ("c", "ann")
+    none = event("scheduled", detail={"connections": {"list": 5, "user": "nobody", "tier": None}})
+    assert invoke("sweep", none) == {"connections": []}

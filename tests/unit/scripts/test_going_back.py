@@ -9,7 +9,7 @@ import pytest
 from scripts.deployment import records
 from scripts.deployment.records import BAD, DEPLOYED, FAILED, ROLLED_BACK, STARTED, Record
 from scripts.deployment.schema import Revision, read_line, why_not_back
-from scripts.packaging.assemble import PROJECT
+from scripts.packaging.project import PROJECT
 
 
 def record(
