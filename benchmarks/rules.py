@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.adapters.redis.client import Redis
+from chalicelib.adapters.redis.lag import RedisSourceLag
 from chalicelib.adapters.redis.rules import RedisRuleIndex
 from chalicelib.domain.alerts import Alert, AlertState
 from chalicelib.domain.judging import Figures, judge
@@ -32,6 +33,7 @@ from chalicelib.domain.rules import Compared, Rule
 from chalicelib.ports.alerts import Due, Kept, RulePage
 from chalicelib.protocol.envelopes import encode_observations
 from chalicelib.services.evaluate import EvaluateRules
+from chalicelib.services.event_clock import EventClock
 from chalicelib.services.judgement import JudgeRules
 from chalicelib.services.lifecycle import Lifecycle
 from chalicelib.services.process import Message
@@ -114,12 +116,13 @@ def rules(number: int, topics: int) -> Iterator[Rule]:
 
 
 def service(redis: Redis, memory: Memory) -> tuple[EvaluateRules, RedisRuleIndex]:
-    index = RedisRuleIndex(redis, now=lambda: START, token="bench")  # noqa: S106 - tells workers apart
-    life = Lifecycle(states=memory, timers=memory, stream=memory, now=lambda: START)
+    clock = EventClock(RedisSourceLag(redis), now=lambda: START)
+    index = RedisRuleIndex(redis, clock=clock, now=lambda: START, token="bench")  # noqa: S106 - tells workers apart
+    life = Lifecycle(states=memory, timers=memory, stream=memory, clock=clock, now=lambda: START)
     keeper = KeepIndex(rules=memory, index=index, timers=memory, now=lambda: START)  # type: ignore[arg-type]
     judging = JudgeRules(index=index, life=life)
     evaluate = EvaluateRules(
-        index=index, keeper=keeper, judge=judging, timers=memory, retries=memory, now=lambda: START
+        index=index, keeper=keeper, judge=judging, timers=memory, retries=memory, clock=clock, now=lambda: START
     )
     return evaluate, index
 

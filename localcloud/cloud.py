@@ -269,6 +269,7 @@ class LocalCloud:
             database_secret_id=self._database_secret,
             connections_url=self.gateway.management_url,
             feed_url=self.feed_url,
+            speed=self.options.speed,
             public_url=self.gateway.url,
         )
         tracing = {"AWS_XRAY_DAEMON_ADDRESS": self.xray.address, "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR"}  # Lambda's

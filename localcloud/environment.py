@@ -20,9 +20,11 @@ def function_environment(
     database_secret_id: str,
     connections_url: str,
     feed_url: str | None,
+    speed: float,
     public_url: str,
 ) -> dict[str, str]:
-    """The same for all functions. ``outputs`` are the stack's; without a ``feed_url`` DefiLlama's own is asked."""
+    """The same for all functions. ``outputs`` are the stack's; without a ``feed_url`` DefiLlama's own is asked;
+    ``speed`` is that of what it plays."""
     environment = {
         "STAGE": STAGE,
         "AWS_REGION": REGION,
@@ -70,4 +72,5 @@ def function_environment(
     }
     if feed_url:
         environment |= {f"DEFILLAMA_{host}_URL": feed_url for host in ("API", "COINS", "STABLECOINS", "YIELDS")}
+        environment["SOURCE_SPEED"] = f"{speed:g}"
     return environment

@@ -14,12 +14,14 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 # Which parameters name the resource; the first that a call has.
 NAMES = ("QueueUrl", "TopicArn", "TableName", "SecretId", "FunctionName", "Bucket", "ARN", "Name", "Id")
+
+SENDER = "e-mail identity"  # the one that there is
 
 
 class Recorder:
@@ -54,10 +56,25 @@ def _watch_botocore(recorder: Recorder) -> None:
     from botocore.handlers import BUILTIN_HANDLERS
 
     def called(params: dict[str, Any], model: Any, **_: Any) -> None:
-        resource = next((str(params[name]) for name in NAMES if name in params), "")
-        recorder.write(model.service_model.signing_name, model.name, resource)
+        for operation, resource in _judged(model.name, params):
+            recorder.write(model.service_model.signing_name, operation, resource)
 
     BUILTIN_HANDLERS.append(("before-parameter-build", called))
+
+
+def _judged(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What IAM judges of a call: of a transaction its parts, of a batch each table."""
+    if "TransactItems" in params:
+        for item in params["TransactItems"]:
+            for part, about in item.items():
+                yield ("ConditionCheckItem" if part == "ConditionCheck" else f"{part}Item"), about["TableName"]
+    elif "RequestItems" in params:
+        for table in params["RequestItems"]:
+            yield operation, table
+    elif "FromEmailAddress" in params:
+        yield operation, SENDER
+    else:
+        yield operation, next((str(params[name]) for name in NAMES if name in params), "")
 
 
 def _watch_presigning(recorder: Recorder) -> None:

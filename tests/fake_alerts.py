@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -124,6 +124,18 @@ class FakeRuleIndex:
 
     def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
         return {rule: self.indexed[rule] for rule in rule_ids if rule in self.indexed}
+
+
+class FakeLag:
+    """ports.SourceLag."""
+
+    def __init__(self) -> None:
+        self.lag: timedelta | None = None
+
+    def least(self, delay: timedelta | None = None) -> timedelta:
+        if delay is not None and (self.lag is None or delay < self.lag):
+            self.lag = delay
+        return self.lag or timedelta(0)
 
 
 class FakeTimers:

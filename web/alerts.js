@@ -32,7 +32,7 @@ export function bindAlerts({ stream, market, key }) {
     rules: new RulesPanel(tools),
     channels: new ChannelsPanel({ endpoints, say }),
   };
-  new Toasts({ inbox, acknowledge, open: () => drawer.open("inbox") });
+  new Toasts({ inbox, acknowledge, open: () => drawer.open("inbox"), say });
   bindNotify(say);
   drawer.fill(panels);
   dialog.onSaved = () => drawer.open("rules");

@@ -1,5 +1,6 @@
 /** The panel of webhooks and e-mail addresses: add, verify, enable, a new secret, delete. */
 import { byId, element, setData, setText } from "./dom.js";
+import { busy, into } from "./busy.js";
 import { confirmed } from "./confirm.js";
 import { formatMoment } from "./format.js";
 
@@ -8,7 +9,7 @@ const LABELS = { webhook: ["Address (https)", "https://example.com/hooks/defi"],
 export class ChannelsPanel {
   constructor({ endpoints, say }) {
     Object.assign(this, { endpoints, say });
-    this.error = byId("channels-error");
+    this.tell = into(byId("channels-error"));
     byId("channel-kind").addEventListener("change", () => this.#label());
     byId("channel-form").addEventListener("submit", (event) => this.#submitted(event));
     byId("secret-close").addEventListener("click", () => this.#hideSecret());
@@ -108,17 +109,8 @@ export class ChannelsPanel {
     }
   }
 
-  async #run(button, work) {
-    if (button) button.disabled = true;
-    this.error.hidden = true;
-    try {
-      await work();
-    } catch (error) {
-      this.error.hidden = false;
-      setText(this.error, error.message);
-    } finally {
-      if (button) button.disabled = false;
-    }
+  #run(button, work) {
+    return busy(button, work, this.tell);
   }
 }
 

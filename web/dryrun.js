@@ -39,7 +39,8 @@ export class DryRun {
       this.section.hidden = false;
       this.#tell(answer, recorded, topic);
       await this.#draw(answer, topic, recorded, signal);
-      byId("past-title").focus();
+      byId("past-title").focus({ preventScroll: true });
+      this.section.scrollIntoView();
     } catch (error) {
       if (error.name !== "AbortError") throw error;
     }

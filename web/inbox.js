@@ -23,6 +23,10 @@ export class Inbox extends EventTarget {
     return this.#unread.size;
   }
 
+  isUnread(id) {
+    return this.#unread.has(id);
+  }
+
   get(id) {
     return this.#alerts.get(id);
   }

@@ -1,4 +1,5 @@
 /** The list of alerts that were told, newest first, to be acknowledged; and the count beside the page's title. */
+import { busy, into } from "./busy.js";
 import { byId, element, setData, setText } from "./dom.js";
 import { formatDuration, formatMoment, nameOf } from "./format.js";
 
@@ -95,18 +96,7 @@ export function acknowledgeButton(alert, acknowledge) {
   const error = element("p", { className: "note bad", hidden: true });
   error.setAttribute("role", "alert");
   button.setAttribute("aria-label", `Acknowledge ${alert.name}`);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    error.hidden = true;
-    try {
-      await acknowledge(alert);
-    } catch (problem) {
-      error.hidden = false;
-      setText(error, problem.message);
-    } finally {
-      button.disabled = false;
-    }
-  });
+  button.addEventListener("click", () => busy(button, () => acknowledge(alert), into(error)));
   return { button, error };
 }
 

@@ -3,7 +3,7 @@ import { ChartPanel } from "./chartpanel.js";
 import { byId, element, everyFrame, fillOptions, setData, setText } from "./dom.js";
 import { formatChange, formatClock, formatDate, formatDelay, formatValue, nameOf } from "./format.js";
 import { keep, readFragment } from "./fragment.js";
-import { MIN_CHANGES, RATES } from "./commands.js";
+import { MIN_CHANGES, MY_ALERTS, RATES } from "./commands.js";
 
 const RATE_NAMES = { realtime: "Real time", "1s": "1 s", "5s": "5 s", "15s": "15 s", "60s": "1 min" };
 const EVENTS_KEPT = 200;
@@ -163,7 +163,8 @@ export class Subscriptions {
   }
 
   paint() {
-    const items = [...this.stream.subscriptions].map(([pattern, wanted]) => {
+    const chosen = [...this.stream.subscriptions].filter(([pattern]) => pattern !== MY_ALERTS); // the page's own
+    const items = chosen.map(([pattern, wanted]) => {
       const options = this.stream.effective(wanted);
       const remove = element("button", { type: "button", className: "button icon small", textContent: "✕" });
       remove.setAttribute("aria-label", `Unsubscribe from ${pattern}`);

@@ -1,4 +1,5 @@
 /** The dialog in which a rule is written: fields for a single condition, JSON for all that a rule can say. */
+import { busy } from "./busy.js";
 import { byId, element, fillOptions, setText } from "./dom.js";
 import { formatValue, nameOf } from "./format.js";
 import { DryRun } from "./dryrun.js";
@@ -115,6 +116,7 @@ export class RuleDialog {
   }
 
   #typed(target) {
+    this.past.close(); // of what was written before
     if (target.id === "rule-json") return this.#clear();
     this.#own.add(target.name);
     this.#clear();
@@ -170,20 +172,10 @@ export class RuleDialog {
     }
   }
 
-  async #run(button, work) {
+  #run(button, work) {
     this.#clear();
     const rule = this.#asJson ? this.#parsed() : ruleOf(this.#read());
-    if (rule === null) return;
-    button.disabled = true;
-    this.form.setAttribute("aria-busy", "true");
-    try {
-      await work(rule);
-    } catch (error) {
-      this.#refused(error);
-    } finally {
-      button.disabled = false;
-      this.form.removeAttribute("aria-busy");
-    }
+    if (rule !== null) busy(button, () => work(rule), (error) => error && this.#refused(error));
   }
 
   async #save(rule) {

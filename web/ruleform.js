@@ -43,7 +43,7 @@ export function figuresFor(kind, row) {
   if (kind === "falls" || kind === "rises") return { value: "5", margin: "1" };
   if (!(kind in SIDES) || !row || !Number.isFinite(row.value)) return { value: "", margin: "" };
   const away = Math.abs(row.value) * (AWAY[row.tab] ?? 0.02);
-  return { value: rounded(row.value + SIDES[kind] * away, 4), margin: rounded(away / 4, 1) };
+  return { value: rounded(row.value + SIDES[kind] * away, row.tab === "peg" ? 2 : 3), margin: rounded(away / 4, 1) };
 }
 
 /** In so many significant digits, without an exponent. */

@@ -1,12 +1,13 @@
 /** What a rule told, and what became of telling it elsewhere: read when somebody opens it. */
+import { busy } from "./busy.js";
 import { element, setText } from "./dom.js";
 import { formatMoment } from "./format.js";
 
 const STATES = { firing: "Fired", acknowledged: "Acknowledged", resolved: "Resolved" };
 
 export class RuleLog {
-  constructor(rule, book) {
-    Object.assign(this, { rule, book });
+  constructor(rule, { book, endpoints }) {
+    Object.assign(this, { rule, book, endpoints });
     this.history = new Fold("History", () => this.#history());
     this.deliveries = new Fold("Deliveries", () => this.#deliveries());
     this.node = element("div", { className: "logs" }, this.history.node, this.deliveries.node);
@@ -39,7 +40,7 @@ export class RuleLog {
   #attempt({ delivery, endpoint, what, at, number, arrived, status, duration_ms: ms, error, next_at: next, replay }) {
     const outcome = arrived ? `arrived${status ? ` (${status})` : ""} in ${ms} ms` : error || `was answered ${status}`;
     const again = next ? `; next try ${formatMoment(Date.parse(next))}` : "";
-    const item = line(at, `${what} to ${endpoint}, ${replay ? "replay, " : ""}try ${number}: ${outcome}${again}`, arrived ? "resolved" : "firing");
+    const item = line(at, `${what} to ${this.endpoints.nameOf(endpoint)}, ${replay ? "replay, " : ""}try ${number}: ${outcome}${again}`, arrived ? "resolved" : "firing");
     const button = element("button", { type: "button", className: "button small", textContent: "Send again" });
     button.setAttribute("aria-label", `Send ${what} of ${formatMoment(Date.parse(at))} again`);
     button.addEventListener("click", () => this.#replay(button, delivery));
@@ -47,15 +48,12 @@ export class RuleLog {
     return item;
   }
 
-  async #replay(button, delivery) {
-    button.disabled = true;
-    try {
+  #replay(button, delivery) {
+    const work = async () => {
       await this.book.replay(this.rule.id, delivery);
       setText(button, "Sent again");
-    } catch (error) {
-      setText(button, `Not sent: ${error.message}`);
-      button.disabled = false;
-    }
+    };
+    return busy(button, work, (error) => error && setText(button, `Not sent: ${error.message}`));
   }
 }
 

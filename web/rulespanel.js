@@ -24,6 +24,7 @@ export class RulesPanel {
 
   show() {
     this.hide();
+    this.tools.endpoints.refresh().catch(() => {}); // their addresses, in the log of deliveries
     this.read();
     const pause = Math.max(FRESH_MS, (this.book.rules.length / PAGE) * FRESH_MS); // as many requests a minute, however many rules
     this.#timer = setInterval(() => document.hidden || this.read(), pause);

@@ -1,5 +1,6 @@
 /** One rule in the list: what it waits for, where it is in its life, and what can be done with it. */
 import { element, setData, setText } from "./dom.js";
+import { busy } from "./busy.js";
 import { confirmed } from "./confirm.js";
 import { formatDuration, formatMoment, nameOf } from "./format.js";
 import { topicsOf } from "./inbox.js";
@@ -9,8 +10,8 @@ const MUTED_MS = 3_600_000;
 const PHASES = { armed: "Armed", pending: "Pending", firing: "Firing", acknowledged: "Acknowledged", cooling: "Cooling down" };
 
 export class RuleView {
-  /** `does(rule, work)` runs `work` and shows its error here; `now()` is the present of the rules' times, in ms. */
-  constructor(rule, { book, edit, acknowledge, say, now }) {
+  /** `edit(rule)` opens it, `acknowledge(alert)` resolves when the server knows; `now()` is the present of its times, in ms. */
+  constructor(rule, { book, endpoints, edit, acknowledge, say, now }) {
     Object.assign(this, { rule, book, now });
     this.phase = element("span", { className: "phase" });
     this.quiet = element("span", { className: "tag", textContent: "muted" });
@@ -25,8 +26,8 @@ export class RuleView {
     const change = element("button", { type: "button", className: "button small", textContent: "Edit" });
     change.addEventListener("click", () => edit(this.rule));
     const remove = element("button", { type: "button", className: "button small", textContent: "Delete" });
-    confirmed(remove, `Really delete?`, () => this.#run(remove, () => book.remove(this.rule)), say);
-    this.log = new RuleLog(rule, book);
+    confirmed(remove, "Really delete?", () => this.#run(remove, () => book.remove(this.rule)), say);
+    this.log = new RuleLog(rule, { book, endpoints });
     const head = element("header", {}, this.name, this.quiet, this.phase);
     const actions = element("div", { className: "bar" }, this.seen, change, this.mute, this.able, remove);
     this.node = element("li", {}, head, this.what, this.life, actions, this.error, this.log.node);
@@ -43,7 +44,7 @@ export class RuleView {
     setText(this.phase, phase === "ended" ? this.#end() : PHASES[phase]);
     setData(this.phase, "phase", phase);
     setText(this.life, this.#life());
-    setText(this.mute, this.#muted() ? "Unmute" : "Mute for 1 h");
+    setText(this.mute, this.#muted() ? "Unmute" : "Mute 1 h");
     setText(this.able, rule.enabled ? "Disable" : "Enable");
     this.quiet.hidden = !this.#muted();
     this.quiet.title = this.#muted() ? `Until ${formatMoment(Date.parse(rule.muted_until))}` : "";
@@ -93,18 +94,13 @@ export class RuleView {
     return button;
   }
 
-  async #run(button, work) {
-    button.disabled = true;
-    this.error.hidden = true;
-    try {
-      await work();
-    } catch (error) {
-      this.error.hidden = false;
+  #run(button, work) {
+    return busy(button, work, (error) => {
+      this.error.hidden = error === null;
+      if (error === null) return;
       setText(this.error, error.status === 409 ? "It was changed meanwhile, and is read again: look, then try again." : error.message);
-      if (error.status === 409) this.book.refresh().catch(() => {});
-    } finally {
-      button.disabled = false;
-    }
+      if (error.status === 409) this.book.reread().catch(() => {});
+    });
   }
 }
 

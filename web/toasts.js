@@ -8,8 +8,8 @@ const CHOICE = "defi-stream-notify";
 export class Toasts {
   #shown = new Map(); // id -> node
 
-  constructor({ inbox, acknowledge, open }) {
-    Object.assign(this, { inbox, acknowledge, open });
+  constructor({ inbox, acknowledge, open, say }) {
+    Object.assign(this, { inbox, acknowledge, open, say });
     this.host = byId("toasts");
     this.more = element("button", { type: "button", className: "button small", hidden: true });
     this.more.addEventListener("click", () => this.open());
@@ -19,6 +19,8 @@ export class Toasts {
   }
 
   #fired(alert) {
+    if (document.hidden) notifyOutside(alert);
+    if (!this.inbox.isUnread(alert.id)) return this.say(`${alert.name}: ${sentence(alert)}`); // it was seen as it came into the list
     const seen = acknowledgeButton(alert, this.acknowledge);
     const close = element("button", { type: "button", className: "button icon small", textContent: "✕" });
     close.setAttribute("aria-label", `Dismiss ${alert.name}`);
@@ -32,12 +34,11 @@ export class Toasts {
     this.#shown.set(alert.id, node);
     this.host.prepend(node);
     this.#count();
-    if (document.hidden) notifyOutside(alert);
   }
 
-  /** What is acknowledged or over needs no note. */
+  /** What is acknowledged, over or was seen in the list needs no note. */
   #sweep() {
-    for (const id of this.#shown.keys()) if (this.inbox.get(id)?.state !== "firing") this.#remove(id);
+    for (const id of this.#shown.keys()) if (!this.inbox.isUnread(id)) this.#remove(id);
   }
 
   #remove(id) {

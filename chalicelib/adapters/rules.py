@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from chalicelib.adapters.table import ConditionFailedError, Item, Table
+from chalicelib.domain.alerts import AlertState
 from chalicelib.domain.rules import Rule
 from chalicelib.ports.alerts import RulePage
-from chalicelib.protocol.rule_records import decode_rule, encode_rule
+from chalicelib.protocol.rule_records import decode_rule, encode_rule, encode_state
 
 _COUNT = "count"  # the sort key of a user's number of rules
 _RULE = 0  # the place of the rule in a transaction, before that of the count
+_NEVER_NEWER = 2**53 - 1  # the version of a rule that was deleted
+_ENDED_S = 86_400  # so long the end of a deleted rule is known: no worker holds one that long
 
 
 class DynamoRuleStore:
-    """ports.RuleStore."""
+    """ports.RuleStore. A rule that is deleted leaves the end of its life behind for a day: a worker that has read the
+    rule before would find one that never moved, and have it fire once more."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, *, now: Callable[[], datetime]) -> None:
+        self._table, self._now = table, now
 
     def create(self, rule: Rule, *, limit: int) -> bool:
         put = {"Put": {"Item": _item(rule), "ConditionExpression": "attribute_not_exists(pk)"}}
         below = "(attribute_not_exists(held) OR held < :limit) AND :limit > :none"
         count = self._count(rule.user, +1, below, {":limit": _number(limit), ":none": _number(0)})
+        fresh = {"Delete": {"Key": _state_key(rule.id)}}  # of one that was made from the same seed, and deleted
         try:
-            self._table.together(put, count)
+            self._table.together(put, count, fresh)
         except ConditionFailedError as error:
             return error.place == _RULE
         return True
@@ -44,9 +51,8 @@ class DynamoRuleStore:
 
     def delete(self, user: str, rule_id: str) -> bool:
         rule = {"Delete": {"Key": _key(user, rule_id), "ConditionExpression": "attribute_exists(pk)"}}
-        state = {"Delete": {"Key": {"pk": {"S": f"rule:{rule_id}"}, "sk": {"S": "state"}}}}
         try:
-            self._table.together(rule, self._count(user, -1, "attribute_exists(pk)", {}), state)
+            self._table.together(rule, self._count(user, -1, "attribute_exists(pk)", {}), self._end(rule_id))
         except ConditionFailedError:
             return False
         return True
@@ -65,6 +71,12 @@ class DynamoRuleStore:
         rules = [_rule(item) for item in items if item["sk"]["S"].startswith("rule:")]
         return RulePage(rules, None if following is None else msgspec.json.encode(following).decode())
 
+    def _end(self, rule_id: str) -> dict[str, Any]:
+        ended = AlertState(rule=rule_id, phase="ended", version=_NEVER_NEWER, rule_version=_NEVER_NEWER)
+        kept = {"version": _number(ended.version), "body": {"S": encode_state(ended).decode()}}
+        forgotten = _number(int(self._now().timestamp()) + _ENDED_S)
+        return {"Put": {"Item": {**_state_key(rule_id), **kept, "expires_at": forgotten}}}
+
     @staticmethod
     def _count(user: str, change: int, condition: str, values: Item) -> dict[str, Any]:
         return {
@@ -79,6 +91,10 @@ class DynamoRuleStore:
 
 def _key(user: str, rule_id: str) -> dict[str, Any]:
     return {"pk": {"S": f"user:{user}"}, "sk": {"S": f"rule:{rule_id}"}}
+
+
+def _state_key(rule_id: str) -> dict[str, Any]:
+    return {"pk": {"S": f"rule:{rule_id}"}, "sk": {"S": "state"}}
 
 
 def _item(rule: Rule) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.timers import QueueTimers
     from chalicelib.ports.alerts import QueueName
     from chalicelib.services.evaluate import EvaluateRules
+    from chalicelib.services.event_clock import EventClock
     from chalicelib.services.judgement import JudgeRules
     from chalicelib.services.lifecycle import Lifecycle
     from chalicelib.services.rule_index import KeepIndex
@@ -32,7 +33,7 @@ class Alerts(Access):
     def rule_store(self) -> DynamoRuleStore:
         from chalicelib.adapters.rules import DynamoRuleStore
 
-        return DynamoRuleStore(self._table("alerts_table"))
+        return DynamoRuleStore(self._table("alerts_table"), now=utc_now)
 
     @cached_property
     def alert_states(self) -> DynamoAlertStates:
@@ -57,7 +58,14 @@ class Alerts(Access):
         from chalicelib.adapters.redis.client import token
         from chalicelib.adapters.redis.rules import RedisRuleIndex
 
-        return RedisRuleIndex(self.redis, now=utc_now, token=token())
+        return RedisRuleIndex(self.redis, clock=self.event_clock, now=utc_now, token=token())
+
+    @cached_property
+    def event_clock(self) -> EventClock:
+        from chalicelib.adapters.redis.lag import RedisSourceLag
+        from chalicelib.services.event_clock import EventClock
+
+        return EventClock(RedisSourceLag(self.redis), now=utc_now, speed=self.settings.source_speed)
 
     @cached_property
     def timers(self) -> QueueTimers:
@@ -77,7 +85,9 @@ class Alerts(Access):
         from chalicelib.services.lifecycle import Lifecycle
 
         stream = QueueAlertStream(self._queue(self.settings.events_queue_url), now=utc_now)
-        return Lifecycle(states=self.alert_states, timers=self.timers, stream=stream, now=utc_now)
+        return Lifecycle(
+            states=self.alert_states, timers=self.timers, stream=stream, clock=self.event_clock, now=utc_now
+        )
 
     @cached_property
     def manage_rules(self) -> ManageRules:
@@ -90,6 +100,7 @@ class Alerts(Access):
             timers=self.timers,
             life=self.lifecycle,
             endpoints=self.endpoint_store,
+            clock=self.event_clock,
             now=utc_now,
         )
 
@@ -104,6 +115,7 @@ class Alerts(Access):
             judge=self._judge,
             timers=self.timers,
             retries=SqsRetries(self._client("sqs"), self.settings.alerts_queue_url),
+            clock=self.event_clock,
             now=utc_now,
         )
 

@@ -91,7 +91,7 @@ class _Life:
         if state.version:
             self._arm(at)
         elif not rule.enabled or rule.expires_at:
-            self._arm(rule.updated_at)
+            self._arm(min(at, rule.updated_at))
         else:
             self._before = self._state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -36,7 +36,7 @@ class RuleStore(Protocol):
     def find(self, user: str, rule_id: str) -> Rule | None: ...
 
     def delete(self, user: str, rule_id: str) -> bool:
-        """With its state; False if there is none."""
+        """With its state, which is ended for whoever has the rule still; False if there is none."""
         ...
 
     def of_user(self, user: str, *, after: str | None, limit: int) -> RulePage:
@@ -193,6 +193,14 @@ class Due:
     queue: QueueName
     body: bytes
     at: datetime
+
+
+class SourceLag(Protocol):
+    """How far behind our own time the newest observations are."""
+
+    def least(self, delay: timedelta | None = None) -> timedelta:
+        """The smallest delay that any observation came with, this one's included; zero if none is known."""
+        ...
 
 
 class Timers(Protocol):

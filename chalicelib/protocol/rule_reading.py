@@ -38,12 +38,15 @@ _rules = msgspec.json.Decoder(RuleBody, float_hook=Decimal)
 _dry_runs = msgspec.json.Decoder(DryRunBody, float_hook=Decimal)
 
 
-def read_rule(body: bytes, *, id: str, user: str, now: datetime, before: Rule | None = None) -> Rule:
-    """A rule from a request's body: a new one, or the next version of ``before``.
+def read_rule(
+    body: bytes, *, id: str, user: str, now: datetime, clock: datetime | None = None, before: Rule | None = None
+) -> Rule:
+    """A rule from a request's body: a new one, or the next version of ``before``. ``clock`` is the present of its times
+    if it is not ``now``.
 
     Raises TooLargeError, NotJsonError, or BadRuleError with a pointer to what is wrong.
     """
-    return rule_of(_decode(body, _rules), id=id, user=user, now=now, before=before)
+    return rule_of(_decode(body, _rules), id=id, user=user, now=now, clock=clock, before=before)
 
 
 def read_dry_run(body: bytes) -> DryRunBody:
@@ -52,9 +55,16 @@ def read_dry_run(body: bytes) -> DryRunBody:
 
 
 def rule_of(
-    body: RuleBody, *, id: str, user: str, now: datetime, before: Rule | None = None, pointer: str = ""
+    body: RuleBody,
+    *,
+    id: str,
+    user: str,
+    now: datetime,
+    clock: datetime | None = None,
+    before: Rule | None = None,
+    pointer: str = "",
 ) -> Rule:
-    """``pointer`` is where the rule is in what was sent. Raises BadRuleError."""
+    """As ``read_rule``; ``pointer`` is where the rule is in what was sent. Raises BadRuleError."""
     when = read_condition(body.when, f"{pointer}/when")
     wrong = contradiction(when)
     if wrong is not None:
@@ -75,7 +85,7 @@ def rule_of(
         created_at=before.created_at if before else now,
         updated_at=now,
     )
-    _check_life(rule, now, pointer)
+    _check_life(rule, clock or now, pointer)
     return rule
 
 

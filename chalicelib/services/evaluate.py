@@ -18,6 +18,7 @@ from chalicelib.ports.alerts import Due, RuleIndex, Timers, Touched
 from chalicelib.protocol.envelopes import ObservationMessage, decode_record, encode
 from chalicelib.protocol.evaluation import decode_evaluation, figures_of, records_of
 from chalicelib.protocol.signals import RecheckMessage, TimerMessage
+from chalicelib.services.event_clock import EventClock
 from chalicelib.services.judgement import JudgeRules, Moment
 from chalicelib.services.process import MAX_AHEAD, Message
 from chalicelib.services.rule_index import KeepIndex
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 
 AT_ONCE = 200  # rules that one move has judged before others have their turn
 AT_ONCE_OF_USER = 100
+AT_ONCE_OF_ALL = 1000  # that all moves of a turn have judged: some ten seconds, of the thirty that evaluate has
 RULES_PER_MESSAGE = 100
 BUSY_S = 1  # another worker has the topic: it will not be long
 EARLY_RECEIVES = 5  # of a timer whose state is not written yet: then its writer has died, and will put it again
@@ -64,10 +66,11 @@ class EvaluateRules:
         judge: JudgeRules,
         timers: Timers,
         retries: Retries,
+        clock: EventClock,
         now: Callable[[], datetime],
     ) -> None:
         self._index, self._keeper, self._judge = index, keeper, judge
-        self._timers, self._retries, self._now = timers, retries, now
+        self._timers, self._retries, self._clock, self._now = timers, retries, clock, now
 
     def run(self, messages: Sequence[Message]) -> EvaluateReport:
         """Evaluate a batch. Raises nothing that one message causes: it is in ``report.failed``."""
@@ -99,7 +102,8 @@ class EvaluateRules:
                 continue
             if isinstance(decoded, ObservationMessage):
                 published_ms[message.id] = decoded.published_ms or message.sent_ms
-                items += [_Item(seen, message) for seen in self._observations(decoded)]
+                seen = list(self._observations(decoded))
+                items += [_Item(each, message) for each in self._clock.hear(seen)]
             else:
                 self._signal(decoded, message, report)
         report.observations = len(items)
@@ -144,9 +148,11 @@ class EvaluateRules:
     def _judge_all(self, touched: Sequence[Touched], report: EvaluateReport) -> None:
         moments: list[tuple[Moment, Sequence[str]]] = []
         rest: list[RecheckMessage] = []
+        topics = sum(bool(each.rules) for each in touched)
+        most = max(1, min(AT_ONCE, AT_ONCE_OF_ALL // max(1, topics)))
         for each in touched:
             if each.rules:
-                now, later = _fairly(each.rules)
+                now, later = _fairly(each.rules, most)
                 moments.append((_moment(each), now))
                 rest += _handed_on(each, later)
                 report.touched += len(each.rules)
@@ -180,7 +186,7 @@ class EvaluateRules:
     def _looked_at(self, recheck: RecheckMessage) -> Moment:
         if not recheck.moves or recheck.at is None:
             # Not the cause itself: by that id the change of a rule is known, after which it is to be judged.
-            return Moment(cause=f"{recheck.cause} judged", at=recheck.at or self._now())
+            return Moment(cause=f"{recheck.cause} judged", at=recheck.at or self._clock())
         before, now = figures_of(recheck)
         return Moment(recheck.cause, recheck.at, recheck.topic, Figures(values=now, before=before), late=True)
 
@@ -189,8 +195,10 @@ class EvaluateRules:
         rule = self._index.rules([timer.rule]).get(timer.rule)
         if rule is None:
             return True
-        if timer.due > self._now():
-            self._timers.put([Due(f"{timer.rule}:{timer.version}", "alerts", encode(timer), timer.due)])
+        if timer.due > self._clock():
+            self._timers.put(
+                [Due(f"{timer.rule}:{timer.version}", "alerts", encode(timer), self._clock.ours(timer.due))]
+            )
             return True
         cause = f"due:{timer.rule}:{timer.version}"
         applied = self._judge.time_up(rule, cause, timer.due, timer.version)
@@ -207,9 +215,9 @@ def _turns(items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:
         waiting = defaultdict(list, {topic: line for topic, line in waiting.items() if line})
 
 
-def _fairly(rules: Mapping[str, str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Those to judge at once, one of each user in turn, and the rest in the same order."""
-    if len(rules) <= AT_ONCE_OF_USER:
+def _fairly(rules: Mapping[str, str], most: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Those to judge at once, ``most`` of them, one of each user in turn, and the rest in the same order."""
+    if len(rules) <= min(most, AT_ONCE_OF_USER):
         return list(rules), ()
     places: dict[str, int] = defaultdict(int)
     ranked = []
@@ -217,7 +225,7 @@ def _fairly(rules: Mapping[str, str]) -> tuple[Sequence[str], Sequence[str]]:
         ranked.append((places[user], rule_id))
         places[user] += 1
     ranked.sort(key=lambda one: one[0])
-    first = [rule_id for place, rule_id in ranked[:AT_ONCE] if place < AT_ONCE_OF_USER]
+    first = [rule_id for place, rule_id in ranked[:most] if place < AT_ONCE_OF_USER]
     return first, [rule_id for _, rule_id in ranked[len(first) :]]
 
 

@@ -16,6 +16,8 @@ from chalicelib.ports.alerts import AlertStates, AlertStream, Due, Kept, Timers
 from chalicelib.protocol.envelopes import encode
 from chalicelib.protocol.evaluation import notification_of
 from chalicelib.protocol.signals import TimerMessage
+from chalicelib.services.event_clock import EventClock
+from chalicelib.services.together import together
 from chalicelib.telemetry import metrics
 
 log = structlog.get_logger()
@@ -46,9 +48,16 @@ class Lifecycle:
     """
 
     def __init__(
-        self, *, states: AlertStates, timers: Timers, stream: AlertStream, now: Callable[[], datetime]
+        self,
+        *,
+        states: AlertStates,
+        timers: Timers,
+        stream: AlertStream,
+        clock: EventClock,
+        now: Callable[[], datetime],
     ) -> None:
-        self._states, self._timers, self._stream, self._now = states, timers, stream, now
+        self._states, self._timers, self._stream = states, timers, stream
+        self._clock, self._now = clock, now
 
     def apply(self, rule: Rule, event: Event) -> bool:
         """True if the rule has moved. Raises StoreDownError, after which the same event may be applied again."""
@@ -70,9 +79,9 @@ class Lifecycle:
             kept = self._states.load(list(todo))
             events = judge(list(todo.values()))
             steps = {name: _step(rule, kept[name].state, events[name], late) for name, rule in todo.items()}
-            self._timers.put([due for name, moved in steps.items() for due in _timer(todo[name], moved)])
-            for name, moved in steps.items():
-                after = self._move(kept[name], moved)
+            self._timers.put([due for name, moved in steps.items() for due in self._timer(todo[name], moved)])
+            moves = together(self._move, [(kept[name], moved) for name, moved in steps.items()])
+            for name, after in zip(steps, moves, strict=True):
                 if after is not None:
                     applied[name] = Applied(after.state, _is_doing_of(events[name], after.state))
                     unsaid += [(todo[name], after)] if after.unsaid else []
@@ -87,8 +96,9 @@ class Lifecycle:
             raise StoreDownError(f"{len(todo)} rules are being moved by others")
         return applied
 
-    def _move(self, kept: Kept, moved: Moved | None) -> Kept | None:
+    def _move(self, step: tuple[Kept, Moved | None]) -> Kept | None:
         """What is kept now; None if another transition came before this one."""
+        kept, moved = step
         if moved is None:
             return kept
         unsaid = [*kept.unsaid, *moved.alerts]
@@ -98,6 +108,13 @@ class Lifecycle:
         metrics.count("AlertsFired", sum(alert.state == "firing" for alert in moved.alerts))
         return Kept(moved.state, unsaid)
 
+    def _timer(self, rule: Rule, moved: Moved | None) -> Sequence[Due]:
+        if moved is None or moved.state.due is None:
+            return ()
+        due, version = moved.state.due, moved.state.version
+        body = encode(TimerMessage(rule=rule.id, user=rule.user, version=version, due=due))
+        return [Due(f"{rule.id}:{version}:{due.isoformat()}", "alerts", body, self._clock.ours(due))]
+
     def _say(self, unsaid: Sequence[tuple[Rule, Kept]]) -> None:
         """A rule that is muted tells nobody: what it would have told is in its history."""
         loud = [(rule, alert) for rule, kept in unsaid for alert in kept.unsaid if not alert.muted]
@@ -105,8 +122,7 @@ class Lifecycle:
         if on_socket:
             self._stream.publish(on_socket)
         self._timers.put([due for rule, alert in loud for due in self._notifications(rule, alert)])
-        for _, kept in unsaid:
-            self._states.said(kept.state)
+        together(self._states.said, [kept.state for _, kept in unsaid])
 
     def _notifications(self, rule: Rule, alert: Alert) -> Sequence[Due]:
         """Only firing waits for its escalation; the rest is for those who were told of that."""
@@ -114,8 +130,7 @@ class Lifecycle:
         for each in rule.notify:
             if each.channel != "socket":
                 message = notification_of(alert, each)
-                delay = timedelta(seconds=each.after_s if alert.state == "firing" else 0)
-                at = alert.at + delay if delay else self._now()
+                at = self._now() + timedelta(seconds=each.after_s if alert.state == "firing" else 0)
                 found.append(Due(id=message.id, queue="notifications", body=encode(message), at=at))
         return found
 
@@ -142,11 +157,3 @@ def _is_doing_of(event: Event, state: AlertState) -> bool:
 def again(event_id: str, number: int) -> str:
     """The id of the ``number``-th judgement that an event gave rise to."""
     return f"{event_id.partition(AGAIN)[0]}{AGAIN}{number}"
-
-
-def _timer(rule: Rule, moved: Moved | None) -> Sequence[Due]:
-    if moved is None or moved.state.due is None:
-        return ()
-    due, version = moved.state.due, moved.state.version
-    message = TimerMessage(rule=rule.id, user=rule.user, version=version, due=due)
-    return [Due(id=f"{rule.id}:{version}:{due.isoformat()}", queue="alerts", body=encode(message), at=due)]

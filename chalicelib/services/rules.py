@@ -18,6 +18,7 @@ from chalicelib.ports.endpoints import EndpointStore
 from chalicelib.protocol.envelopes import encode
 from chalicelib.protocol.rule_reading import read_rule
 from chalicelib.protocol.signals import RecheckMessage
+from chalicelib.services.event_clock import EventClock
 
 _RULE_ID = re.compile(r"ru_[A-Za-z0-9_-]{1,60}\Z")  # anything else no store need be asked for
 
@@ -53,18 +54,19 @@ class ManageRules:
         timers: Timers,
         life: Life,
         endpoints: EndpointStore,
+        clock: EventClock,
         now: Callable[[], datetime],
     ) -> None:
         self._rules, self._states, self._index = rules, states, index
         self._timers, self._life, self._endpoints = timers, life, endpoints
-        self._now = now
+        self._clock, self._now = clock, now
 
     def create(self, body: bytes, *, user: str, seed: bytes, limit: int) -> Watched:
         """A rule from a request's body, whose id follows from ``seed``.
 
         Raises BadRuleError for what is no rule, or tells an endpoint that is not the user's, and TooManyRulesError.
         """
-        rule = read_rule(body, id=_rule_id(seed), user=user, now=self._now())
+        rule = read_rule(body, id=_rule_id(seed), user=user, now=self._now(), clock=self._clock())
         self._check_steps(rule)
         if not self._rules.create(rule, limit=limit):
             raise TooManyRulesError(f"you have {limit} rules, which are all that your tier has: delete one")
@@ -80,11 +82,11 @@ class ManageRules:
         before = self._own(user, rule_id)
         if expected not in (None, before.version):
             raise VersionConflictError(f"the rule is at version {before.version}, not {expected}: read it again")
-        rule = read_rule(body, id=rule_id, user=user, now=self._now(), before=before)
+        rule = read_rule(body, id=rule_id, user=user, now=self._now(), clock=self._clock(), before=before)
         self._check_steps(rule)
         if not self._rules.replace(rule):
             raise VersionConflictError("the rule was changed or deleted meanwhile: read it again")
-        self._life.apply(rule, Changed(id=_cause(rule), at=self._now()))
+        self._life.apply(rule, Changed(id=_cause(rule), at=self._clock()))
         self._watch(rule)
         return self._watched(rule)
 
@@ -92,7 +94,7 @@ class ManageRules:
         """An alert of it that is on is resolved first. Raises UnknownAlertError."""
         rule = self._own(user, rule_id)
         ended = replace(rule, enabled=False, version=rule.version + 1)
-        self._life.apply(ended, Changed(id=_cause(ended), at=self._now()))
+        self._life.apply(ended, Changed(id=_cause(ended), at=self._clock()))
         self._rules.delete(user, rule_id)
         self._index.remove(rule_id)
 
@@ -118,7 +120,7 @@ class ManageRules:
         if state.alert != alert or not state.is_on:
             raise UnknownAlertError(f"no alert {alert!r:.60} of this rule is on: it is over, or never was")
         if state.phase == "firing":
-            self._life.apply(rule, Acknowledged(id=f"ack:{alert}", at=self._now(), alert=alert))
+            self._life.apply(rule, Acknowledged(id=f"ack:{alert}", at=self._clock(), alert=alert))
         return self._watched(rule)
 
     def _own(self, user: str, rule_id: str) -> Rule:

@@ -29,12 +29,13 @@ from chalicelib.services.mails import confirm_mail
 log = structlog.get_logger()
 
 MAILS_A_DAY = 5  # to one address, whoever asks: nobody's mailbox is filled by us
+ADDRESSES_A_DAY = 20  # asked for one user, who may delete endpoints and make others: strangers are not written to
 DAY_S = 86_400
 
 
 class VerifyEndpoint:
     """Guarantees: one ping or e-mail a message; an endpoint that is deleted, disabled or verified gets none; an address
-    gets no more than MAILS_A_DAY, of all users together.
+    gets no more than MAILS_A_DAY, of all users together, and a user has no more than ADDRESSES_A_DAY sent.
     """
 
     def __init__(
@@ -81,15 +82,24 @@ class VerifyEndpoint:
         return what, self._webhooks.send(endpoint.address, body, message_id=message_id, secrets=secrets, at=at)
 
     def _mail(self, endpoint: Endpoint, at: datetime) -> tuple[str, Answer]:
-        if not self._may_write(endpoint.address, at):
+        if not self._is_one_of(ADDRESSES_A_DAY, f"user:{endpoint.user}", at):
+            return "endpoint.confirm", Answer(False, error=f"you had {ADDRESSES_A_DAY} addresses asked today")
+        if not self._is_one_of(MAILS_A_DAY, _mailbox(endpoint.address), at):
             return "endpoint.confirm", Answer(False, error=f"this address was asked {MAILS_A_DAY} times today")
         link = self._links.url("confirm", endpoint)
         return "endpoint.confirm", self._emails.send(confirm_mail(endpoint, link=link))
 
-    def _may_write(self, address: str, at: datetime) -> bool:
-        name = hashlib.sha256(address.lower().encode()).hexdigest()
-        keys = (f"confirm#{name}#{at:%Y-%m-%d}#{place}" for place in range(MAILS_A_DAY))
+    def _is_one_of(self, most: int, whose: str, at: datetime) -> bool:
+        """Whether this is one of the first so many of a day."""
+        name = hashlib.sha256(whose.encode()).hexdigest()
+        keys = (f"confirm#{name}#{at:%Y-%m-%d}#{place}" for place in range(most))
         return any(self._requests.begin(key, "mail", lease_s=DAY_S).state == "ours" for key in keys)
+
+
+def _mailbox(address: str) -> str:
+    """Whose it is: what follows a plus leads to the same reader."""
+    name, _, domain = address.lower().rpartition("@")
+    return f"{name.partition('+')[0] or name}@{domain}"
 
 
 def _attempt(endpoint: Endpoint, message_id: str, what: str, answer: Answer, at: datetime) -> Attempt:

@@ -87,6 +87,7 @@ class Settings:
 
     alerts_table: str = ""  # these only where alert rules are kept, evaluated or told
     due_table: str = ""
+    source_speed: float = 1.0  # seconds of the source's time in one of ours: more only where a recording is played
     alerts_queue_url: str = ""
     notifications_queue_url: str = ""
     deliveries_table: str = ""

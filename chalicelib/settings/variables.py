@@ -103,6 +103,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "IDEMPOTENCY_TABLE": str,
     "ALERTS_TABLE": str,
     "DUE_TABLE": str,
+    "SOURCE_SPEED": _positive(float),
     "ALERTS_QUEUE_URL": str,
     "NOTIFICATIONS_QUEUE_URL": str,
     "DELIVERIES_TABLE": str,

@@ -23,6 +23,7 @@ TIMES = frozenset(
     {
         "Duration",
         "PollDuration",
+        "PublishedToEvaluated",
         "PublishedToRecorded",
         "PublishedToSent",
         "PublishedToSequenced",

@@ -23,6 +23,7 @@ from scripts.deployment.waiting import Waiting
 Item = Mapping[str, Any]
 _PAGE = 25  # the most that one BatchWriteItem takes
 _GONE = "ResourceNotFoundException"
+_ITSELF = ""  # a table, among its indexes
 
 
 class DynamoTables:
@@ -156,6 +157,7 @@ class DynamoTables:
             "point_in_time": recovery == "ENABLED",
             "protected": bool(described.get("DeletionProtectionEnabled")),
             "tags": self._client.list_tags_of_resource(ResourceArn=described["TableArn"]).get("Tags", []),
+            "ceilings": _ceilings(described),
         }
 
     def _apply(self, table: str, settings: Mapping[str, Any]) -> None:
@@ -166,11 +168,25 @@ class DynamoTables:
             self._client.update_continuous_backups(
                 TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
             )
+        self._limit(table, settings.get("ceilings", {}))
         if settings["protected"]:
             self._client.update_table(TableName=table, DeletionProtectionEnabled=True)
         if tags := [tag for tag in settings["tags"] if not tag["Key"].startswith("aws:")]:  # those are AWS's to give
             arn = self._client.describe_table(TableName=table)["Table"]["TableArn"]
             self._client.tag_resource(ResourceArn=arn, Tags=tags)
+
+    def _limit(self, table: str, ceilings: Mapping[str, Any]) -> None:
+        """What an on-demand table and its indexes may be asked for. Those that are right already would be refused."""
+        there = _ceilings(self._client.describe_table(TableName=table)["Table"])
+        wrong = {name: ceiling for name, ceiling in ceilings.items() if there.get(name) != ceiling}
+        update: dict[str, Any] = {"OnDemandThroughput": wrong.pop(_ITSELF)} if _ITSELF in wrong else {}
+        if wrong:
+            update["GlobalSecondaryIndexUpdates"] = [
+                {"Update": {"IndexName": name, "OnDemandThroughput": ceiling}} for name, ceiling in wrong.items()
+            ]
+        if update:
+            self._client.update_table(TableName=table, **update)
+            self._wait(table)  # it takes one change at a time
 
     def _time_to_live(self, table: str) -> str | None:
         told = self._client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
@@ -212,6 +228,12 @@ class DynamoTables:
 def _name(what: str, table: str) -> str:
     """Of a backup: 255 characters at most."""
     return f"{what}-{table}"[:255]
+
+
+def _ceilings(described: Mapping[str, Any]) -> dict[str, Any]:
+    """``OnDemandThroughput`` of the table and, by name, of its indexes: of those that have one."""
+    parts = {_ITSELF: described} | {each["IndexName"]: each for each in described.get("GlobalSecondaryIndexes", [])}
+    return {name: part["OnDemandThroughput"] for name, part in parts.items() if part.get("OnDemandThroughput")}
 
 
 def _canonical(item: Item) -> bytes:

@@ -11,6 +11,7 @@ from scripts.deployment.changes import Change, Fate
 HOLDS = {
     "AWS::ApiGateway::RestApi": "its address, which clients and CloudFront know",
     "AWS::ApiGatewayV2::Api": "its address, and every open socket",
+    "AWS::Backup::BackupVault": "the backups in it",
     "AWS::Cognito::UserPool": "its users",
     "AWS::CloudFront::Distribution": "its address, which DNS and clients know",
     "AWS::DynamoDB::GlobalTable": "its items",

@@ -167,6 +167,9 @@ def test_keys_are_counted_by_kind_and_those_that_end_by_themselves_apart(filled,
 # --- DynamoDB, S3 ---
 
 
+CEILING = {"MaxReadRequestUnits": 1000, "MaxWriteRequestUnits": 500}
+
+
 @pytest.fixture
 def tables(ministack):
     client = ministack.aws.client("dynamodb")
@@ -174,6 +177,7 @@ def tables(ministack):
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
+        OnDemandThroughput=CEILING,
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
@@ -208,6 +212,7 @@ def test_a_table_that_is_gone_is_made_again_under_its_name_with_its_settings(tab
     client.delete_table(TableName=name)
     store.switch(store.restore(kept, RESTORE))
     equal(kept, {name: store.counted(name)})
+    assert client.describe_table(TableName=name)["Table"]["OnDemandThroughput"] == CEILING
     assert client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["AttributeName"] == "expires_at"
     told = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     assert told["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"

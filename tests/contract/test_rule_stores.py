@@ -13,11 +13,14 @@ import pytest
 from chalicelib.adapters.rules import DynamoRuleStore
 from chalicelib.adapters.states import DynamoAlertStates
 from chalicelib.adapters.table import Table
-from chalicelib.domain.alerts import Alert, AlertState
+from chalicelib.domain.alerts import Alert, AlertState, Judged
 from chalicelib.domain.rules import All, AnyOf, Compared, Not, Rule, Stale, Step
 from chalicelib.errors import StoreDownError
 from chalicelib.ports.alerts import AlertStates, Kept, RuleStore
-from tests.fake_alerts import FakeAlertStates, FakeRuleStore, rule_of
+from chalicelib.services.event_clock import EventClock
+from chalicelib.services.lifecycle import Lifecycle
+from tests.fake_alerts import FakeAlertStates, FakeLag, FakeRuleStore, FakeTimers, rule_of
+from tests.functional.rules_world import Heard
 
 AT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -38,7 +41,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 def on_dynamodb(stack: Any) -> Stores:
     client = stack.aws.client("dynamodb")
     alerts, deliveries = (Table(client, stack.outputs[name]) for name in ("AlertsTable", "DeliveriesTable"))
-    return Stores(DynamoRuleStore(alerts), DynamoAlertStates(alerts, deliveries))
+    return Stores(DynamoRuleStore(alerts, now=lambda: AT), DynamoAlertStates(alerts, deliveries))
 
 
 @pytest.fixture
@@ -207,13 +210,24 @@ def test_the_history_is_read_newest_first_and_by_pages(stores, user):
     assert ([*first, *second], end) == (told[::-1], None)
 
 
-def test_a_deleted_rule_leaves_no_state(ministack, user):
+def test_a_rule_that_was_deleted_does_not_fire_for_a_worker_that_still_has_it(ministack, user):
     """Only of DynamoDB: the fakes keep rules and states apart."""
+    stores, made = on_dynamodb(ministack), rule(user)
+    heard, clock = Heard(), EventClock(FakeLag(), now=lambda: AT)
+    life = Lifecycle(states=stores.states, timers=FakeTimers(), stream=heard, clock=clock, now=lambda: AT)
+    stores.rules.create(made, limit=5)
+    assert stores.rules.delete(user, made.id)
+    assert not life.apply(made, Judged(id="o1", at=AT, holds=True, lingers=True, topic="peg:usd-coin"))
+    assert heard.alerts == {}
+
+
+def test_a_rule_that_is_made_again_lives_again(ministack, user):
+    """By a request that is repeated a day after: it has the same id."""
     stores = on_dynamodb(ministack)
     stores.rules.create(rule(user), limit=5)
-    stores.states.move(AlertState(rule=rule(user).id), firing(rule(user).id), [], new=[])
-    assert stores.rules.delete(user, rule(user).id)
-    assert stores.states.load([rule(user).id])[rule(user).id].state.version == 0
+    stores.rules.delete(user, rule(user).id)
+    assert stores.rules.create(rule(user), limit=5)
+    assert stores.states.load([rule(user).id])[rule(user).id] == Kept(AlertState(rule=rule(user).id))
 
 
 def test_a_table_that_is_not_there_is_a_store_that_is_down(ministack, user):
@@ -223,8 +237,8 @@ def test_a_table_that_is_not_there_is_a_store_that_is_down(ministack, user):
         lambda: states.load([user]),
         lambda: states.move(AlertState(rule=user), firing(user), [], new=[]),
         lambda: states.history(user, after=None, limit=1),
-        lambda: DynamoRuleStore(nowhere).create(rule(user), limit=1),
-        lambda: DynamoRuleStore(nowhere).all(after=None, limit=1),
+        lambda: DynamoRuleStore(nowhere, now=lambda: AT).create(rule(user), limit=1),
+        lambda: DynamoRuleStore(nowhere, now=lambda: AT).all(after=None, limit=1),
     ):
         with pytest.raises(StoreDownError, match="ResourceNotFoundException"):
             ask()

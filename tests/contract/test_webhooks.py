@@ -79,6 +79,7 @@ def test_a_redirect_is_not_followed(status):
         ("999999999999999999999", 86_400),
         ("-5", 0),
         ("soon", 0),
+        ("Mon, 23 Nov 99999999999999999999 02:05:00 GMT", 0),
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(header, seconds):

@@ -26,6 +26,8 @@ def now_text(offset_s: float = 0) -> str:
 
 
 def covers(pattern: str, topic: str) -> bool:
+    if pattern == "alerts:me":
+        return topic.startswith("alerts:")
     return pattern == topic or (pattern.endswith(":*") and topic.startswith(pattern[:-1]))
 
 
@@ -78,8 +80,17 @@ class Session:
 class FakeServer:
     """``async with FakeServer(web_root, vendor) as server``; then ``server.url`` and the methods below."""
 
-    def __init__(self, web_root: Path, vendor: Path, *, tier: str = "free", fastest_rate: str = "5s") -> None:
+    def __init__(
+        self,
+        web_root: Path,
+        vendor: Path,
+        *,
+        tier: str = "free",
+        fastest_rate: str = "5s",
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
         self.web_root, self.vendor = web_root, vendor
+        self.routes = routes  # of whatever else the page asks for
         self.tier, self.fastest_rate = tier, fastest_rate
         self.topics: dict[str, Topic] = {}
         self.sessions: list[Session] = []
@@ -104,6 +115,7 @@ class FakeServer:
         app.router.add_get("/v1/topics", self._list)
         app.router.add_get("/v1/history/{topic}", self._history)
         app.router.add_get("/ws", self._socket)
+        app.add_routes(self.routes)
         app.router.add_get("/vendor/{name}", self._vendor_file)
         app.router.add_get("/{name:.*}", self._page_file)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
@@ -137,6 +149,10 @@ class FakeServer:
         for session in list(self.sessions):
             due = [update for update in updates if any(covers(p, update["topic"]) for p in session.patterns)]
             await self._send_updates(session, due)
+
+    async def alert(self, body: Mapping[str, Any], *, send: bool = True) -> dict[str, Any]:
+        """Tell an alert, as the topic of the one user that there is."""
+        return await self.publish("alerts:ada", body["value"] or "0", send=send, source="rules", alert=dict(body))
 
     async def notice(self, name: str, message: str) -> None:
         for session in list(self.sessions):
@@ -267,7 +283,7 @@ class FakeServer:
         since = command.get("since", {})
         positions, rejected, follow = {}, [], []
         for pattern in command["topics"]:
-            if not pattern.endswith(":*") and pattern not in self.topics:
+            if pattern != "alerts:me" and not pattern.endswith(":*") and pattern not in self.topics:
                 rejected.append({"topic": pattern, "code": 2003, "name": "unknown_topic", "message": "no such topic"})
                 continue
             session.patterns[pattern] = command

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright import async_api as playwright
 
-from localcloud.testing import LocalCloud
+from localcloud.testing import LocalCloud, observation
 from tests.e2e import chromium
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), chromium.needed]
@@ -25,6 +25,7 @@ async def cloud() -> AsyncIterator[LocalCloud]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def page(cloud: LocalCloud) -> AsyncIterator[Any]:
     async with playwright.async_playwright() as driver:
+        playwright.expect.set_options(timeout=20_000)
         browser = await driver.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
         page = await browser.new_page()
         complaints: list[str] = []
@@ -83,3 +84,27 @@ async def test_a_cut_connection_recovers_with_no_update_lost(page, cloud):
     assert all(len({epoch for epoch, _, _ in updates}) == 1 for updates in accepted.values()), epochs
     assert holes(accepted) == {}
     assert "lost" not in await page.evaluate("gaps")
+
+
+async def test_a_rule_made_from_a_row_fires_on_a_change_and_is_acknowledged(page, cloud):
+    """From the dialog through the rules' index, their life and the socket to the note, and back."""
+    topic = "peg:of-the-page"
+    await cloud.publish([observation(topic, "1.0")])
+    await page.locator("#tab-peg").click()
+    row = page.locator(f'#rows .row[data-topic="{topic}"]')
+    await row.hover()
+    await row.locator(".bell").click()
+    await page.locator("#rule input[name=for]").fill("0s")
+    await page.get_by_role("button", name="Create").click()
+    rule = page.locator("#rules > li").filter(has_text="Of The Page below 0.98")
+    await playwright.expect(rule.locator(".phase")).to_have_text("Armed")
+    await cloud.publish([observation(topic, "0.9")])
+    note = page.locator(".toast")
+    await playwright.expect(note).to_contain_text("Of The Page at 0.9")
+    await note.get_by_role("button", name="Acknowledge").click()
+    await playwright.expect(note).to_have_count(0)
+    await playwright.expect(rule.locator(".phase")).to_have_text("Acknowledged")
+    await rule.get_by_text("History", exact=True).click()
+    await playwright.expect(rule.locator(".log li")).to_have_count(2)
+    await cloud.publish([observation(topic, "1.0")])
+    await playwright.expect(rule.locator(".log li").first).to_contain_text("Resolved")

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.adapters.redis.client import Redis
+from chalicelib.adapters.redis.lag import RedisSourceLag
 from chalicelib.adapters.redis.rule_sets import moment
 from chalicelib.adapters.redis.rules import RedisRuleIndex
 from chalicelib.domain.alerts import Alert, Changed
@@ -19,6 +20,7 @@ from chalicelib.ports.alerts import Due
 from chalicelib.protocol.envelopes import encode, encode_observations
 from chalicelib.protocol.signals import RecheckMessage
 from chalicelib.services.evaluate import EvaluateReport, EvaluateRules
+from chalicelib.services.event_clock import EventClock
 from chalicelib.services.judgement import JudgeRules
 from chalicelib.services.lifecycle import Lifecycle
 from chalicelib.services.process import Message
@@ -49,10 +51,11 @@ class Worker:
     """One process's services; ``wrap`` puts something between them and one of their ports."""
 
     def __init__(self, world: RulesWorld, wrap: Callable[[str, Any], Any] = lambda name, port: port) -> None:
-        index = wrap("index", RedisRuleIndex(world.redis, now=world.clock, token=f"worker {next(_ids)}"))
+        clock = EventClock(RedisSourceLag(world.redis), now=world.clock, speed=world.speed)
+        index = wrap("index", _index(world, clock))
         states, timers = wrap("states", world.states), wrap("timers", world.timers)
         stream = wrap("stream", world.heard)
-        life = Lifecycle(states=states, timers=timers, stream=stream, now=world.clock)
+        life = Lifecycle(states=states, timers=timers, stream=stream, clock=clock, now=world.clock)
         self.index, self.life, self.retries = index, life, FakeRetries()
         self.keeper = KeepIndex(rules=world.store, index=index, timers=timers, now=world.clock)
         self.evaluate = EvaluateRules(
@@ -61,6 +64,7 @@ class Worker:
             judge=JudgeRules(index=index, life=life),
             timers=timers,
             retries=self.retries,
+            clock=clock,
             now=world.clock,
         )
 
@@ -72,8 +76,8 @@ class Worker:
 class RulesWorld:
     """A store, states, a queue of what is due, and workers; nothing happens before the test says so."""
 
-    def __init__(self, url: str, at: datetime) -> None:
-        self.clock = FakeClock(at)
+    def __init__(self, url: str, at: datetime, *, speed: float = 1.0) -> None:
+        self.clock, self.speed = FakeClock(at), speed
         self.redis = Redis(url)
         self.store, self.states, self.timers, self.heard = FakeRuleStore(), FakeAlertStates(), FakeTimers(), Heard()
         self.worker = Worker(self)
@@ -127,6 +131,10 @@ class RulesWorld:
     def _stale(self) -> list[datetime]:
         found = self.redis.call(lambda client: client.zrange("stale", 0, 0, withscores=True))
         return [moment(int(score)) for _, score in found]
+
+
+def _index(world: RulesWorld, clock: EventClock) -> RedisRuleIndex:
+    return RedisRuleIndex(world.redis, clock=clock, now=world.clock, token=f"worker {next(_ids)}")
 
 
 def seen(topic: str, value: str | Decimal, at: datetime) -> Observation:

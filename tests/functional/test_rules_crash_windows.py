@@ -145,6 +145,28 @@ def test_a_worker_may_die_at_any_step_of_any_observation(url, redis_url):
         assert notified(world) == notifications, death
 
 
+def test_a_worker_that_died_leaves_nothing_untold_though_the_figure_is_back_before_its_message(url, redis_url):
+    """The lease of the topic ends long before the message comes again, and then it is older than what was judged."""
+    (died, *_), back = script(), START + timedelta(seconds=50)
+    topic, _, at = died
+    alive, death = False, 0
+    while not alive:
+        death += 1
+        world = begin(url, redis_url)
+        world.clock.at = at
+        (body,) = bodies(seen(topic, "106", at))
+        try:
+            Worker(world, lambda _, port, left=[death]: Mortal(port, left)).run(body)
+            alive = True
+        except DiedError:
+            world.redis.call(lambda client: client.delete(f"lease:{topic}"))  # it has ended
+        world.observe(topic, "100", back)
+        assert not world.worker.run(body).failed
+        assert all(not kept.unsaid for kept in world.states.kept.values()), death
+        assert [state for state, _ in world.heard.of("ru_level")] in ([], ["firing", "resolved"]), death
+    assert death > 10
+
+
 @given(st.integers(0, 2**32))
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_messages_that_come_twice_late_or_together_tell_nothing_twice(url, redis_url, seed):

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from localcloud.recorder import SENDER
 from scripts.packaging.assemble import Assembled
 from tests.infrastructure.kinds import Resources, actions, listed, statements
 from tests.infrastructure.recorded_cloud import Call
@@ -104,7 +105,15 @@ def needed(resources: Resources, function: str, calls: Iterable[Call]) -> set[Gr
     grants |= set(_for_lambda(resources, function))
     grants |= set(_for_cloudfront(resources, grants))
     grants |= set(_for_database(resources, function))
+    grants |= set(_for_email(known, calls))
     return grants | {key for grant in grants for key in _keys(resources, grant)}
+
+
+def _for_email(known: set[str], calls: Iterable[Call]) -> Iterator[Grant]:
+    """A message is sent in the name of an identity, by a set of rules, where the stage has a sender."""
+    if "EmailSettings" in known and any(call.resource == SENDER for call in calls):
+        for part in ("identity/*", "configuration-set/${EmailSettings}"):
+            yield Grant("ses:SendEmail", f"arn:aws:ses:{REGION}:{ACCOUNT}:{part}")
 
 
 def _known(resources: Resources, function: str) -> set[str]:
@@ -219,7 +228,10 @@ _KEY_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "sqs:SendMessage": ("GenerateDataKey", "Decrypt"),
     "sqs:ReceiveMessage": ("Decrypt",),
     "sns:Publish": ("GenerateDataKey", "Decrypt"),
-    "dynamodb:GetItem": ("Decrypt",),
+    **{
+        f"dynamodb:{operation}": ("Decrypt",)  # of the table's key, whatever is done to it
+        for operation in ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
+    },
     "secretsmanager:GetSecretValue": ("Decrypt",),
     "secretsmanager:PutSecretValue": ("GenerateDataKey", "Decrypt"),
     "s3:PutObject": ("GenerateDataKey",),

@@ -80,6 +80,7 @@ class _Run:
             await self._unreachable()
             await self._recorded()
             await Alerts(self._cloud, self._edge_headers[0], await self._open(key=self._cloud.key)).all()
+            await self._flush_rules()
             await self._sweep()
             await self._rotate()
         await self._seen(("disconnect", "connect", "Redis"))
@@ -244,6 +245,12 @@ class _Run:
 
     def _scheduled(self, function: str) -> dict[str, Any]:
         return scheduled_event(function, datetime.now(UTC), region=REGION, account_id="000000000000")
+
+    async def _flush_rules(self) -> None:
+        """The index of rules is gone: whoever comes next reads it from their store."""
+        with self._redis.admin() as redis:
+            redis.delete("rules:index")
+        await self._until_seen(self._publish, ("evaluate", "Scan", "AlertsTable"))
 
     async def _rotate(self) -> None:
         """Every step for every secret, as Secrets Manager asks for them."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 from websockets.asyncio.client import ClientConnection
 
+from chalicelib.adapters.table import Table
+from chalicelib.adapters.timers import QueueTimers
+from chalicelib.ports.alerts import Due
+from chalicelib.protocol.envelopes import encode
+from chalicelib.protocol.signals import AlertBody, NotificationMessage, RecheckMessage
 from localcloud.testing import observation
 from tests.infrastructure.recorded_cloud import RecordedCloud
 from tests.receiver import answers, receiving
@@ -26,24 +31,38 @@ class Alerts:
         self._headers = {**headers, "x-api-key": cloud.key, "content-type": "application/json"}
 
     async def all(self) -> None:
-        with receiving(answers(200)) as well, receiving(answers(500)) as ill:
+        fine = answers(200)
+        with receiving(fine) as well, receiving(fine) as ill, receiving(fine) as gone:
             async with aiohttp.ClientSession(self._cloud.url, headers=self._headers) as self._http:
-                hook, failing = [await self._endpoint("webhook", url=each.url()) for each in (well, ill)]
+                hooks = [await self._endpoint("webhook", url=each.url()) for each in (well, ill, gone)]
                 mail = await self._endpoint("email", address="reader@example.com")
-                await self._until(f"/v1/endpoints/{hook}", "verified_at")
-                rule = await self._rule(
-                    "told", notify=[{"channel": "socket"}, {"channel": "webhook", "endpoint": hook}]
-                )
-                await self._rule(
-                    "escalated", notify=[{"channel": "socket"}, later(hook, "webhook"), later(mail, "email")]
-                )
-                await self._rule("long", **{"for": "2h"})
+                for hook in hooks:
+                    await self._until(f"/v1/endpoints/{hook}", "verified_at")
+                ill.behaves, gone.behaves = answers(500), answers(410)
+                rule = await self._rule("told", notify=[{"channel": "socket"}, *map(webhook, hooks)])
+                steps = [webhook(hooks[0], after="1s"), webhook(hooks[1], after="20m")]
+                await self._rule("escalated", notify=[{"channel": "socket"}, *steps])
+                await self._rule("minutes", **{"for": "5m"})
+                await self._rule("hours", **{"for": "2h"})
                 await self._see("0.9990", "0.9700")
                 told = await self._until(f"/v1/alerts/{rule}/history", "alerts")
                 (alert,) = [each for each in told if each["state"] == "firing"]
                 await self._socket.send(json.dumps({"action": "ack", "id": "a", "rule": rule, "alert": alert["id"]}))
-                await self._read(rule, hook)
-                await self._change(rule, hook, failing)
+                await self._read(rule)
+                await self._change(rule, hooks[0], mail)
+                await self._wait(hooks[1], alert)
+
+    async def _wait(self, failing: str, alert: dict[str, Any]) -> None:
+        """What fails for the ninth time waits for longer than a queue holds back; what is due soon is for the sweep."""
+        body = AlertBody(**{name: alert[name] for name in AlertBody.__struct_fields__})
+        ninth = NotificationMessage("again", "demo", "webhook", failing, body, attempt=8)
+        recheck = RecheckMessage(rules=["ru_nobodys"], cause="recording")
+        now = datetime.now(UTC)
+        table = Table(self._cloud.aws.client("dynamodb"), self._cloud.environment["DUE_TABLE"])
+        long_ago = QueueTimers(table, {}, now=lambda: now - timedelta(hours=1))
+        long_ago.put([Due("a", "alerts", encode(recheck), now), Due("n", "notifications", encode(ninth), now)])
+        for queue, text in (("NOTIFICATIONS_QUEUE_URL", encode(ninth).decode()), ("ALERTS_QUEUE_URL", "not JSON")):
+            self._cloud.aws.client("sqs").send_message(QueueUrl=self._cloud.environment[queue], MessageBody=text)
 
     async def _endpoint(self, kind: str, **where: str) -> str:
         return str((await self._ask("POST", "/v1/endpoints", json={"kind": kind, **where}))["id"])
@@ -63,17 +82,19 @@ class Alerts:
         for value in values:
             await self._cloud.publish([observation(TOPIC, value, datetime.now(UTC))])
 
-    async def _read(self, rule: str, hook: str) -> None:
+    async def _read(self, rule: str) -> None:
         await self._ask("GET", "/v1/alerts")
         await self._ask("GET", "/v1/endpoints")
         tries = await self._until(f"/v1/alerts/{rule}/deliveries", "deliveries")
         await self._ask("POST", f"/v1/alerts/{rule}/deliveries/{tries[0]['delivery']}/replay")
 
-    async def _change(self, rule: str, hook: str, failing: str) -> None:
-        when = {"topic": TOPIC, "is": "below", "value": "0.97"}
-        await self._ask("PUT", f"/v1/alerts/{rule}", json={"name": "told", "when": when})
+    async def _change(self, rule: str, hook: str, mail: str) -> None:
+        """The expiry is the one timer that the API itself puts, far away."""
+        when, expires = {"topic": TOPIC, "is": "below", "value": "0.97"}, datetime.now(UTC) + timedelta(days=2)
+        changed = {"name": "told", "when": when, "expires_at": expires.isoformat()}
+        await self._ask("PUT", f"/v1/alerts/{rule}", json=changed)
         await self._ask("POST", f"/v1/endpoints/{hook}/rotate")
-        await self._ask("DELETE", f"/v1/endpoints/{failing}")
+        await self._ask("DELETE", f"/v1/endpoints/{mail}")
         await self._ask("DELETE", f"/v1/alerts/{rule}")
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
@@ -83,6 +104,5 @@ class Alerts:
             return json.loads(text) if text else None
 
 
-def later(endpoint: str, channel: str) -> dict[str, str]:
-    """Beyond what a queue can hold back."""
-    return {"channel": channel, "endpoint": endpoint, "after": "20m"}
+def webhook(endpoint: str, **more: str) -> dict[str, str]:
+    return {"channel": "webhook", "endpoint": endpoint, **more}

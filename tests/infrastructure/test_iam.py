@@ -25,6 +25,7 @@ VARIATIONS = {
     "as it is": {},
     "with a Pro key": {"DefiLlamaPlan": "pro"},
     "without an edge": {"EdgeEnabled": "false"},
+    "with e-mail": {"EmailSender": "alerts@example.com", "DomainName": "stream.example.com"},
 }
 
 # Roles that deploy have tests of their own: test_deployment_roles.py.

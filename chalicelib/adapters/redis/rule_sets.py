@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,6 +37,7 @@ class Begun:
 
     seen: Observation
     figures: Mapping[str, Move]
+    left: Mapping[str, Decimal]  # by set, where a worker that did not come to advance had moved the figure to
     silent_since: datetime | None  # None: nobody waits for that
 
     @classmethod
@@ -44,13 +45,15 @@ class Begun:
         known = dict(zip(flat[::2], flat[1::2], strict=True))
         based = {over: Decimal(sample.partition("|")[2]) for over, sample in bases}
         windows = {name.partition("|")[0] for name in sets} - {"0", STALE}
-        figures = {}
+        figures, left = {}, {}
         for name in (VALUE, *(f"{over}|{of}" for over in sorted(windows) for of in CHANGES)):
             over, _, of = name.partition("|")
             before = Decimal(known[name]) if name in known else None
             figures[name] = Move(before, change(seen.value, based.get(over), cast("Measure", of)))
+            if f"new:{name}" in known:
+                left[name] = Decimal(known[f"new:{name}"])
         watched = known.get("at", known.get("watched")) if STALE in sets else None
-        return cls(seen, figures, moment(watched) if watched else None)
+        return cls(seen, figures, left, moment(watched) if watched else None)
 
     def moves(self) -> dict[FigureKey, Move]:
         return {(self.seen.topic, *_figure(name)): move for name, move in self.figures.items()}
@@ -59,11 +62,14 @@ class Begun:
         move = self.figures.get(name)
         return "" if move is None or move.now is None else str(move.now)
 
-    def ranges(self, now: datetime) -> dict[str, tuple[str, str]]:
-        """Where in each set the rules are that this touches. Whoever found the topic stale finds so no longer."""
-        found = {name: _range(move) for name, move in self.figures.items()}
+    def ranges(self, clock: Callable[[], datetime]) -> dict[str, tuple[str, str]]:
+        """Where in each set the rules are that this touches. Whoever found the topic stale finds so no longer.
+
+        Those too between which and now a worker has died: it may have moved some, and told nobody.
+        """
+        found = {name: _range(move, self.left.get(name)) for name, move in self.figures.items()}
         if self.silent_since is not None:
-            silent = max(now, self.seen.observed_at) - self.silent_since
+            silent = max(clock(), self.seen.observed_at) - self.silent_since
             found[STALE] = ("0", str(math.ceil(silent.total_seconds())))
         return found
 
@@ -80,13 +86,14 @@ def members_of(rule: Rule) -> bytes:
     return msgspec.json.encode([(*place, f"{rule.id}|{number}|{rule.user}") for number, place in enumerate(found)])
 
 
-def _range(move: Move) -> tuple[str, str]:
+def _range(move: Move, left: Decimal | None) -> tuple[str, str]:
     """The scores between which a move finds rules: all when the figure was or is not known; none if it stayed."""
-    if move.before == move.now:
+    if move.before == move.now and left in (None, move.now):
         return ("", "")
     if move.before is None or move.now is None:
         return _ALL
-    low, high = sorted((float(move.before), float(move.now)))
+    met = [float(figure) for figure in (move.before, move.now, left) if figure is not None]
+    low, high = min(met), max(met)
     return repr(math.nextafter(low, -math.inf)), repr(math.nextafter(high, math.inf))
 
 

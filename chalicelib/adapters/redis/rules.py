@@ -37,10 +37,10 @@ LEASE_MS = 40_000  # longer than evaluate runs: the topics of a worker that died
 
 
 class RedisRuleIndex:
-    """ports.RuleIndex. ``token`` tells this worker from others."""
+    """ports.RuleIndex. ``clock`` is event time, ``token`` tells this worker from others."""
 
-    def __init__(self, redis: Redis, *, now: Callable[[], datetime], token: str) -> None:
-        self._redis, self._now, self._token = redis, now, token
+    def __init__(self, redis: Redis, *, clock: Callable[[], datetime], now: Callable[[], datetime], token: str) -> None:
+        self._redis, self._clock, self._now, self._token = redis, clock, now, token
 
     # --- rules ---
 
@@ -57,7 +57,7 @@ class RedisRuleIndex:
         changed = 0
         for part in _parts(entries, RULES_PER_SCRIPT):
             flat = [value for entry in part for value in entry]
-            changed += int(self._redis.run("rules_keep", micros(self._now()), *flat))
+            changed += int(self._redis.run("rules_keep", micros(self._clock()), micros(self._now()), *flat))
         return changed
 
     def rules(self, rule_ids: Sequence[str]) -> Mapping[str, Rule]:
@@ -96,7 +96,7 @@ class RedisRuleIndex:
         if not begun:
             return []
         args: list[str | int] = [self._token, MEMBERS_PER_PAGE]
-        ranges = [one.ranges(self._now()) for one in begun]
+        ranges = [one.ranges(self._clock) for one in begun]
         for one, searched in zip(begun, ranges, strict=True):
             args += [one.seen.topic, micros(one.seen.observed_at), len(searched)]
             for name, (start, to) in searched.items():
@@ -179,7 +179,7 @@ class RedisRuleIndex:
 
     def overdue(self, limit: int) -> Sequence[StaleTopic]:
         found = []
-        for topic, seen, start, to in self._redis.run("rules_overdue", micros(self._now()), limit):
+        for topic, seen, start, to in self._redis.run("rules_overdue", micros(self._clock()), limit):
             key = f"rules:{topic}|{STALE}"
             members = self._all(key, start, to, self._page(key, start, to))
             ids = list(dict.fromkeys(member.partition("|")[0] for member in members))

@@ -195,7 +195,7 @@ def _retry_after_s(value: str, at: datetime) -> float:
         return min(float(value[:9]), MAX_RETRY_AFTER_S)
     try:
         until = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # OverflowError: a year of twenty digits
         return 0
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return min(max(0.0, (until - at).total_seconds()), MAX_RETRY_AFTER_S)

@@ -82,20 +82,22 @@ class Script:
                 self.answers("describe_db_instances", {"DBInstances": [instance]})
 
 
-WAITING = {"waiting": Waiting(every_s=0.0, limit_s=5)}
+def waiting():
+    """Of one test: its limit counts from when it is made."""
+    return Waiting(every_s=0.0, limit_s=60)
 
 
 @pytest.fixture
 def rds():
     script = Script("rds")
-    yield script, Rds(script.client, DATABASE, **WAITING)
+    yield script, Rds(script.client, DATABASE, waiting=waiting())
     script.stub.assert_no_pending_responses()
 
 
 @pytest.fixture
 def elasticache():
     script = Script("elasticache")
-    yield script, Elasticache(script.client, GROUP, **WAITING)
+    yield script, Elasticache(script.client, GROUP, waiting=waiting())
     script.stub.assert_no_pending_responses()
 
 

@@ -11,12 +11,21 @@ from chalicelib.domain.keys import hash_key
 from chalicelib.ports import ApiKey, Identity, Session
 from chalicelib.services.authorize import AuthorizeConnection
 from chalicelib.services.commands import HandleCommand
+from chalicelib.services.event_clock import EventClock
 from chalicelib.services.rules import ManageRules
 from chalicelib.services.sessions import ManageSessions
 from chalicelib.services.subscribe import SubscribeTopics
 from chalicelib.services.tokens import Tokens
 from chalicelib.settings import DEFAULT_TIERS, Tier
-from tests.fake_alerts import FakeAlertStates, FakeEndpointStore, FakeLife, FakeRuleIndex, FakeRuleStore, FakeTimers
+from tests.fake_alerts import (
+    FakeAlertStates,
+    FakeEndpointStore,
+    FakeLag,
+    FakeLife,
+    FakeRuleIndex,
+    FakeRuleStore,
+    FakeTimers,
+)
 from tests.fake_store import FakeAudience, FakeLimits, FakeSessions, FakeStore, FakeStream, FakeSubscriptions
 from tests.fakes import FakeClock, FakeConnections, FakeJobQueue, FakeKeyStore, FakeSecrets, alert_seen, seen
 
@@ -63,6 +72,7 @@ class SocketRig:
             timers=self.timers,
             life=self.life,
             endpoints=self.endpoints,
+            clock=EventClock(FakeLag(), now=self.clock),
             now=self.clock,
         )
         subscribe = SubscribeTopics(

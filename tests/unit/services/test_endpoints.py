@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from chalicelib.errors import BadEndpointError, LimitError, TooManyEndpointsError, UnknownEndpointError
 from chalicelib.ports.endpoints import Answer
 from chalicelib.services.endpoints import ENDPOINTS_MAX, UNSUBSCRIBED, new_secret
-from chalicelib.services.verifying import MAILS_A_DAY
+from chalicelib.services.verifying import ADDRESSES_A_DAY, MAILS_A_DAY
 from tests.fake_endpoints import SORRY, World, endpoint_of, message_of
 
 ADA = "ada"
@@ -105,6 +105,34 @@ def test_an_address_is_not_flooded_whoever_asks(world):
     world.endpoints.create("late", "email", "victim@example.com")
     world.to_the_end()
     assert len(world.emails.mails) == MAILS_A_DAY + 1
+
+
+def test_one_reader_has_one_address_however_it_is_written(world):
+    for number in range(MAILS_A_DAY + 3):
+        world.endpoints.create(f"user{number}", "email", f"victim+{number}@example.com")
+    world.to_the_end()
+    assert len(world.emails.mails) == MAILS_A_DAY
+
+
+def test_a_user_who_makes_and_deletes_addresses_does_not_write_to_the_world(world):
+    for number in range(ADDRESSES_A_DAY + 3):
+        made, _ = world.endpoints.create(ADA, "email", f"stranger{number}@example.com")
+        world.to_the_end()
+        last = world.endpoints.find(ADA, made.id)
+        world.endpoints.delete(ADA, made.id)
+    assert len(world.emails.mails) == ADDRESSES_A_DAY
+    assert last.problem == "you had 20 addresses asked today"
+    world.endpoints.create("eve", "email", "eve@example.com")
+    world.to_the_end()
+    assert len(world.emails.mails) == ADDRESSES_A_DAY + 1
+
+
+def test_who_knows_a_webhooks_secret_signs_no_link_for_it(world):
+    """A webhook is verified by its answer to a ping."""
+    made = world.has(endpoint_of(ADA, verified_at=None))
+    with pytest.raises(BadEndpointError):
+        world.endpoints.confirm(world.links.token("confirm", made))
+    assert world.endpoints.find(ADA, made.id).verified_at is None
 
 
 def test_who_unsubscribes_is_written_to_no_more_until_they_confirm_again(world):

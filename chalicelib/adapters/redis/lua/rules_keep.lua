@@ -1,5 +1,5 @@
 -- Index rules, take them out of what moves, or forget them. Times are microseconds since 1970.
--- ARGV: now, then per rule: 'put', 'retire' or 'remove', id, version, body, edges as JSON: {topic, set, score, member}
+-- ARGV: event time, our own time, then per rule: 'put', 'retire' or 'remove', id, version, body, edges as JSON: {topic, set, score, member}
 -- each, set being {over_s}|{measure} or 'stale'. Returns how many changed.
 --
 -- rule:{id}            hash   version body edges; retired: no edges; removed: for a while a version that none is newer than
@@ -14,7 +14,7 @@
 -- samples:{t}|{over_s} zset   {at}|{value} scored by at, the last of each bucket (see domain/windows.py)
 -- lease:{t}            text   whose the topic is
 -- stale                zset   topics scored by the time at which the next of their rules finds them stale
-local now = ARGV[1]
+local now, our_now = ARGV[1], ARGV[2]
 
 local function over_of(set)
   local over = string.match(set, '^(%d+)|')
@@ -58,7 +58,7 @@ end
 
 local function want(topic) -- a coin that is polled only for who asks for it (see coins.lua)
   local coin = string.match(topic, '^price:([^:]+:.+)$')
-  if coin then redis.call('ZADD', 'wanted', 'NX', string.format('%.0f', tonumber(now) / 1000), coin) end
+  if coin then redis.call('ZADD', 'wanted', 'NX', string.format('%.0f', tonumber(our_now) / 1000), coin) end
 end
 
 local function put_in(edges)
@@ -74,7 +74,7 @@ local function put_in(edges)
 end
 
 local changed = 0
-for i = 2, #ARGV, 5 do
+for i = 3, #ARGV, 5 do
   local how, id, version, body, edges = unpack(ARGV, i, i + 4)
   local key = 'rule:' .. id
   local kept = redis.call('HMGET', key, 'version', 'edges')
