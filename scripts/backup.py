@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from scripts.backups.catalogue import Backup, Catalogue
-from scripts.backups.command import MORE_CODES, command, reach
+from scripts.backups.command import INTERRUPTED, MORE_CODES, command, reach
 from scripts.backups.taking import back_up, told
 from scripts.deployment.command import ended
 from scripts.deployment.console import Console
@@ -81,7 +81,7 @@ def lines(backup: Backup) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
-    return ended("backup", lambda: run(arguments), as_json=arguments.json)
+    return ended("backup", lambda: run(arguments), as_json=arguments.json, interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.deployment.account import Account
-from scripts.deployment.command import add_shared, artifacts_of, ended, told
+from scripts.deployment.command import GOES_ON, add_shared, artifacts_of, ended, told
 from scripts.deployment.errors import EXIT_CODES, StackError
 from scripts.deployment.locally import deploy_locally
 from scripts.deployment.request import Request, conclude
@@ -132,12 +132,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.target == "local":
         arguments.stage = arguments.stage or "dev"
-        return ended("deploy", lambda: asyncio.run(deploy_locally(arguments)), as_json=arguments.json)
+        return ended(
+            "deploy", lambda: asyncio.run(deploy_locally(arguments)), as_json=arguments.json, interrupted=GOES_ON
+        )
     if not arguments.stage:
         options.error("name a STAGE")
     if arguments.keep:
         options.error("--keep is for --target local")
-    return ended("deploy", lambda: deploy_to_account(arguments), as_json=arguments.json)
+    return ended("deploy", lambda: deploy_to_account(arguments), as_json=arguments.json, interrupted=GOES_ON)
 
 
 if __name__ == "__main__":

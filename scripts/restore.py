@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from scripts.backups.command import MORE_CODES, command, reach
+from scripts.backups.command import INTERRUPTED, MORE_CODES, command, reach
 from scripts.backups.restoring import Restore, choose
 from scripts.backups.store import Kept
 from scripts.backups.taking import told
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--yes", action="store_true", help="switch without asking")
     options.add_argument("--unverified", action="store_true", help="switch what cannot be compared from here, too")
-    options.add_argument("--discard", action="store_true", help="remove what the last restore brought back")
+    options.add_argument("--discard", action="store_true", help="remove what was brought back and not switched")
     return options
 
 
@@ -86,7 +86,7 @@ def question(stage: str, chosen: Mapping[str, Kept]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
-    return ended("restore", lambda: run(arguments), as_json=arguments.json)
+    return ended("restore", lambda: run(arguments), as_json=arguments.json, interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

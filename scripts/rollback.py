@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from scripts.deployment.account import Account
-from scripts.deployment.command import add_shared, artifacts_of, ended
+from scripts.deployment.command import GOES_ON, add_shared, artifacts_of, ended
 from scripts.deployment.console import Console
 from scripts.deployment.deploying import Deploying
 from scripts.deployment.errors import EXIT_CODES, RefusedError
@@ -93,7 +93,7 @@ def show(console: Console, deploying: Deploying, plan: Plan) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
-    return ended("rollback", lambda: roll_back(arguments), as_json=arguments.json)
+    return ended("rollback", lambda: roll_back(arguments), as_json=arguments.json, interrupted=GOES_ON)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = Place.of(arguments.stage, arguments.port)
         return run(arguments, Secrets(place, waiting=waiting, say=lambda text: print(f"  {text}", file=sys.stderr)))
 
-    return ended("rotate_secrets", work, as_json=arguments.json)
+    return ended(
+        "rotate_secrets", work, as_json=arguments.json, interrupted="The same command again follows the rotation"
+    )
 
 
 if __name__ == "__main__":

@@ -67,6 +67,12 @@ export function bindAlerts({ stream, market, key }) {
     }
   }
 
+  /** A rule that is changed begins anew; if it is muted by that, nobody is told that its alert is over. */
+  book.addEventListener("replacing", async ({ detail: answer }) => {
+    const asOf = inbox.tick;
+    const rule = await answer.catch(() => null); // who asked for it says why not
+    if (rule) inbox.reconcile([rule], { ring: false, asOf });
+  });
   stream.addEventListener("session", () => {
     if (!stream.subscriptions.has(MY_ALERTS)) stream.subscribe([MY_ALERTS], { rate: "fastest" });
   });

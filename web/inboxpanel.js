@@ -15,7 +15,6 @@ export class InboxPanel {
     Object.assign(this, { inbox, acknowledge });
     inbox.addEventListener("change", () => this.#paint());
     document.addEventListener("visibilitychange", () => this.#look());
-    setInterval(() => this.#shown && this.#paint(), 5000);
     this.#paint();
   }
 

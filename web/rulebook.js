@@ -1,7 +1,7 @@
 /**
  * A user's rules as the server has them, and what can be done with them. No DOM.
  *
- * Event: `change`. Every change of a rule names the version that it changes, so none of somebody else's is overwritten.
+ * Events: `change`; `replacing`, with the promise of the rule as it then is. Every change of a rule names the version that it changes, so none of somebody else's is overwritten.
  */
 import { ApiError } from "./api.js";
 
@@ -50,9 +50,11 @@ export class RuleBook extends EventTarget {
   }
 
   /** Raises ApiError, of status 409 if the rule was changed since it was read. */
-  async replace(rule, body) {
+  replace(rule, body) {
     const headers = { "if-match": `"${rule.version}"` };
-    return this.#keep(await this.api.ask(`alerts/${rule.id}`, { method: "PUT", body, headers }));
+    const answer = this.api.ask(`alerts/${rule.id}`, { method: "PUT", body, headers }).then((kept) => this.#keep(kept));
+    this.#tell("replacing", answer);
+    return answer;
   }
 
   change(rule, changes) {
@@ -107,7 +109,7 @@ export class RuleBook extends EventTarget {
     return rule;
   }
 
-  #tell() {
-    this.dispatchEvent(new CustomEvent("change"));
+  #tell(type = "change", detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

@@ -15,7 +15,6 @@ export class RuleDialog {
   #rule = null; // the one that is changed, null for a new one
   #asJson = false;
   #own = new Set(); // fields that somebody has written in: no default takes their place
-  #back = null; // what had the focus
 
   /** `clock(topic)` as of DryRun. */
   constructor({ api, book, endpoints, market, clock, say }) {
@@ -62,10 +61,7 @@ export class RuleDialog {
     });
     this.form.addEventListener("input", ({ target }) => this.#typed(target));
     this.dialog.addEventListener("keydown", (event) => event.stopPropagation()); // the page's own keys are not for here
-    this.dialog.addEventListener("close", () => {
-      this.past.close();
-      this.#back?.focus();
-    });
+    this.dialog.addEventListener("close", () => this.past.close());
   }
 
   #field(name) {
@@ -74,7 +70,6 @@ export class RuleDialog {
 
   #open(rule, title, save) {
     this.#rule = rule;
-    this.#back = document.activeElement;
     setText(byId("rule-title"), title);
     setText(byId("rule-save"), save);
     this.#clear();

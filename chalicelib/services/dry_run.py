@@ -56,7 +56,7 @@ class DryRun:
         """Raises TooLargeError, NotJsonError, BadRuleError (with a pointer) and StoreDownError."""
         asked = read_dry_run(body)
         now = self._now()
-        rule = rule_of(asked.rule, id="ru_trial", user=user, now=now, pointer="/rule")
+        rule = rule_of(asked.rule, id="ru_trial", user=user, now=now, clock=_ZERO, pointer="/rule")
         rule = replace(rule, enabled=True, muted_until=None, expires_at=None)
         start, end = _range(asked, now)
         window = timedelta(seconds=max((over_s for _, over_s in windows_of(rule.when)), default=0))

@@ -17,9 +17,9 @@ class EventClock:
     Guarantees: it only goes forward, never ahead of our own time, and never behind an observation that was heard; while
     the source is silent it goes on as fast as ours, so that silence is noticed.
 
-    A rule lives in event time: ``for``, cool-down, how long a topic has been silent, ``expires_at`` and ``muted_until``.
-    In our own time are: when a message is delivered, when a rule was made, and after how long an alert is told to the
-    next. On AWS the two differ by seconds. A recording that is played is years behind, and each observation takes event
+    A rule lives in event time: ``for``, cool-down, how long a topic is silent, ``expires_at`` and ``muted_until``. Our
+    own time counts for when a message is delivered, when a rule was made, and how long after an alert the next step is
+    told. On AWS the two differ by seconds. A recording that is played is years behind, and each observation takes event
     time forward by as much as it is played too fast: ``speed`` seconds a second.
 
     The topics ``feed:*`` are measured by us, at our own time. They are put to event time, and do not move it.

@@ -132,7 +132,8 @@ class Catalogue:
             candidates = [kept for kept in found if datetime.fromisoformat(kept.moment) <= moment]
         if not candidates:
             there = ", ".join(one.id for one in self.backups()[:10] if store in one.stores) or "none"
-            raise RefusedError(f"no backup of {store} by {to!r}; there are: {there}")
+            missing = f"before {to}" if moment else f"named {to!r} (a time is like 2026-11-23T02:30)"
+            raise RefusedError(f"no backup of {store} {'at all' if to == 'newest' else missing}; there are: {there}")
         return candidates[0]
 
     def restore(self, name: str) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from scripts.deployment.command import BUCKET_VARIABLE, artifacts_of
 from scripts.operations.command import operating
 from scripts.operations.place import LOCAL, Place
 
+INTERRUPTED = "What was done is on record; the same command again goes on"
 MORE_CODES = """
 besides the exit codes below: 5 still going on, and the same command again follows it"""
 

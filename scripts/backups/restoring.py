@@ -1,6 +1,6 @@
 """Restore: into something new, compared with what was kept, and only then in the place of what served.
 
-Each store goes through ``restored``, ``verified`` and ``switched``, on record after each, so that the same command goes
+Each store is ``begun``, then ``restored``, ``verified`` and ``switched``, on record at each, so that the same command goes
 on where it was broken off.
 """
 
@@ -18,7 +18,7 @@ from scripts.backups.store import Candidate, Kept, Store
 from scripts.deployment.errors import RefusedError, StackError
 
 Say = Callable[[str], None]
-RESTORED, VERIFIED, SWITCHED = "restored", "verified", "switched"
+BEGUN, RESTORED, VERIFIED, SWITCHED = "begun", "restored", "verified", "switched"
 
 
 class UnequalError(StackError):
@@ -92,7 +92,13 @@ class Restore:
         last = None if restart else self._unfinished()
         if last and last["to"] == to and moments(last) == {name: kept.moment for name, kept in chosen.items()}:
             self._take_up(last)
+            steps = ", ".join(f"{name} {one.step or 'not begun'}" for name, one in self.progress.items())
+            self._say(f"goes on with restore {self.name}: {steps}")
             return
+        if left := self._unfinished():
+            self._say(
+                f"restore {left['name']} is left as it is: --discard removes what it brought back, and this one's"
+            )
         self.name, self.to = new_id(self._now()), to
         self.progress = {name: Progress(kept=kept) for name, kept in chosen.items()}
         self._keep()
@@ -104,7 +110,7 @@ class Restore:
         not given, StackError if a store fails. What came before is on record.
         """
         for name, one in self.progress.items():
-            if not one.step:
+            if one.step in ("", BEGUN):
                 self._restore(name, one)
         for name, one in self.progress.items():
             if one.step == RESTORED:
@@ -116,17 +122,26 @@ class Restore:
         self._keep()
 
     def discard(self) -> None:
-        """Remove the new resources of the newest restore that do not serve. Raises RefusedError if there are none."""
-        last = self._unfinished()
-        if last is None:
+        """Remove the new resources, of every restore that was not switched, that do not serve.
+
+        Raises RefusedError if there is no such restore.
+        """
+        left = [one for one in self._catalogue.restores() if not one["finished"]]
+        if not left:
             raise RefusedError("there is no restore that was begun and not switched")
-        self._take_up(last)
-        for name, one in self.progress.items():
-            if one.candidate and one.step != SWITCHED:
-                self._stores[name].discard(one.candidate)
-                self._say(f"{name}: the new resource is removed")
-                one.step, one.candidate = "", {}
-        self._keep(finished=True)
+        for document in left:
+            self._take_up(document)
+            for name, one in self.progress.items():
+                if one.step not in ("", SWITCHED):
+                    self._discard(name, one)
+            self._keep(finished=True)
+
+    def _discard(self, name: str, one: Progress) -> None:
+        if one.step == BEGUN:  # only what is there as a whole can be named, and removed
+            self._restore(name, one)
+        self._stores[name].discard(one.candidate)
+        self._say(f"{name}: what restore {self.name} brought back is removed")
+        one.step, one.candidate = "", {}
 
     def as_json(self, *, finished: bool = False) -> dict[str, Any]:
         done = finished or all(one.step == SWITCHED for one in self.progress.values())
@@ -146,12 +161,11 @@ class Restore:
     def _take_up(self, last: Mapping[str, Any]) -> None:
         self.name, self.to = last["name"], last["to"]
         self.progress = {name: Progress.of_json(one) for name, one in last["stores"].items()}
-        steps = ", ".join(f"{name} {one.step or 'not begun'}" for name, one in self.progress.items())
-        self._say(f"goes on with restore {self.name}: {steps}")
 
     def _restore(self, name: str, one: Progress) -> None:
         self._say(f"{name}: brought back as of {one.kept.moment[:19]} into something new")
-        began = time.monotonic()
+        began, one.step = time.monotonic(), BEGUN
+        self._keep()
         one.candidate = self._stores[name].restore(one.kept, self.name)
         self._done(one, RESTORED, began)
 

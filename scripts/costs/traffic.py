@@ -7,12 +7,13 @@ measures them (benchmarks, the encoders) and else set on the high side.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Decimal
 
 from chalicelib.protocol.envelopes import MAX_MESSAGE_BYTES, MAX_RECORDS
 from chalicelib.protocol.pushes import FRAME_OVERHEAD_BYTES
 from chalicelib.settings import Settings
+from chalicelib.telemetry.catalogue import DIMENSIONS, METRICS
 from scripts.costs.prices import MONTH_MINUTES, MONTH_SECONDS
 
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
@@ -39,11 +40,16 @@ class Traffic:
     observations_per_minute: Decimal = Decimal(2_000)  # new ones, over all feeds
     alerts_per_day: Decimal = Decimal(1_000)  # that fire, or end, and go to a webhook or an e-mail address
     source_gb: Decimal = Decimal(10)  # from DefiLlama: prices a minute, TVL and yields (2-3 MB each) an hour
-    custom_metrics: Decimal = Decimal(50)
+    custom_metrics: Decimal = field(default_factory=lambda: Decimal(metric_combinations()))
     flow_log_gb: Decimal = Decimal(1)  # of rejected packets
     raw_gb: Decimal = Decimal(5)
     table_gb: Decimal = Decimal(1)
     cold_starts: Decimal = Decimal("0.01")  # of the invocations, a second each: billed since August 2025
+
+
+def metric_combinations() -> int:
+    """Metrics of our own as CloudWatch counts them: each alone and with each value of a dimension."""
+    return len(METRICS) + sum(len(DIMENSIONS[key]) for metric in METRICS for key in metric.dimensions)
 
 
 # Updates: DefiLlama is polled once a minute, and what a poll finds reaches a connection in some three frames.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from scripts.artifacts import Artifacts
 from scripts.deployment.account import Clients
@@ -21,6 +21,7 @@ from scripts.packaging.problems import PackagingError
 from scripts.packaging.project import PROJECT, stages
 
 BUCKET_VARIABLE = "ARTIFACT_BUCKET"
+GOES_ON = "What CloudFormation has begun it goes on with; the same command again follows it"
 FAULTS = (StackError, PackagingError, RuntimeError, OSError, ValueError, Boto3Error, BotoCoreError, ClientError)
 
 
@@ -47,15 +48,18 @@ def artifacts_of(account: Clients, stage: str, bucket: str | None) -> Artifacts:
     return Artifacts(account.client("s3"), bucket)
 
 
-def ended(program: str, work: Callable[[], int], *, as_json: bool) -> int:
-    """Run it; what goes wrong is one message, and an exit code that says what kind it is."""
+def ended(program: str, work: Callable[[], int], *, as_json: bool, interrupted: str = "") -> int:
+    """Run it; what goes wrong is one message, and an exit code that says what kind it is.
+
+    ``interrupted`` says what became of work that somebody breaks off.
+    """
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # how a workflow is cancelled
     try:
         return work()
     except KeyboardInterrupt:
-        error: Exception = DetachedError(
-            "interrupted. What CloudFormation has begun it goes on with; the same command again follows it"
-        )
+        error: Exception = DetachedError(f"interrupted. {interrupted}".rstrip(". "))
+    except NoCredentialsError as fault:
+        error = RefusedError(f"{str(fault).lower()}: log in (aws sso login), set AWS_PROFILE, or set AWS_ACCESS_KEY_ID")
     except FAULTS as fault:
         error = fault
     return told(program, error, as_json=as_json)

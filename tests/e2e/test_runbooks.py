@@ -69,7 +69,7 @@ ALL = [command for page in (*ALARMS, *PAGES) for command in commands(page)]
 
 @pytest_asyncio.fixture(loop_scope="function")
 async def platform() -> AsyncIterator[LocalCloud]:
-    async with LocalCloud(feed="recorded") as cloud:
+    async with LocalCloud(feed="recorded", poll_s=10.0) as cloud:  # polls would take the commands' time
         yield cloud
 
 

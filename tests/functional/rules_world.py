@@ -51,7 +51,7 @@ class Worker:
     """One process's services; ``wrap`` puts something between them and one of their ports."""
 
     def __init__(self, world: RulesWorld, wrap: Callable[[str, Any], Any] = lambda name, port: port) -> None:
-        clock = EventClock(RedisSourceLag(world.redis), now=world.clock, speed=world.speed)
+        clock = world.event_clock
         index = wrap("index", _index(world, clock))
         states, timers = wrap("states", world.states), wrap("timers", world.timers)
         stream = wrap("stream", world.heard)
@@ -79,6 +79,7 @@ class RulesWorld:
     def __init__(self, url: str, at: datetime, *, speed: float = 1.0) -> None:
         self.clock, self.speed = FakeClock(at), speed
         self.redis = Redis(url)
+        self.event_clock = EventClock(RedisSourceLag(self.redis), now=self.clock, speed=speed)
         self.store, self.states, self.timers, self.heard = FakeRuleStore(), FakeAlertStates(), FakeTimers(), Heard()
         self.worker = Worker(self)
         self.worker.keeper.rebuild()
@@ -96,7 +97,7 @@ class RulesWorld:
         newer = replace(rule, version=rule.version + 1, updated_at=self.clock())
         cause = f"rule:{newer.id}:{newer.version}"
         assert self.store.replace(newer)
-        self.worker.life.apply(newer, Changed(id=cause, at=self.clock()))
+        self.worker.life.apply(newer, Changed(id=cause, at=self.event_clock()))
         self.worker.index.put([newer])
         recheck = RecheckMessage(rules=[rule.id], cause=cause)
         self.timers.put([Due(recheck.cause, "alerts", encode(recheck), self.clock())])
@@ -121,6 +122,18 @@ class RulesWorld:
             self.settle()
         self.clock.at = max(self.clock.at, until)
 
+    def play(self, recording: Sequence[Observation]) -> None:
+        """Each observation comes when its turn is at this world's speed, years after it was made; the sweep and the
+        queue have a turn each second."""
+        begun = self.clock.at
+        for each in recording:
+            until = begun + (each.observed_at - recording[0].observed_at) / self.speed
+            while self.clock.at < until:
+                self.clock.at = min(until, self.clock.at + timedelta(seconds=1))
+                self.worker.keeper.sweep()
+                self.settle()
+            assert not self.worker.run(*bodies(each)).failed
+
     def settle(self) -> None:
         """Whatever of the queue is due by now: second looks before timers."""
         while due := [due for due in self.timers.due if due.queue == "alerts" and due.at <= self.clock.at]:
@@ -130,7 +143,7 @@ class RulesWorld:
 
     def _stale(self) -> list[datetime]:
         found = self.redis.call(lambda client: client.zrange("stale", 0, 0, withscores=True))
-        return [moment(int(score)) for _, score in found]
+        return [self.event_clock.ours(moment(int(score))) for _, score in found]
 
 
 def _index(world: RulesWorld, clock: EventClock) -> RedisRuleIndex:

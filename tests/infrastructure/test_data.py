@@ -161,10 +161,9 @@ def test_tables_cost_what_they_are_used(resources):
 
 def test_tables_of_passing_things_forget(resources):
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    for name in ("DeliveriesTable", "DueTable", "IdempotencyTable"):
+    for name in ("AlertsTable", "DeliveriesTable", "DueTable", "IdempotencyTable"):
         assert tables[name]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}, name
-    for name in ("KeysTable", "AlertsTable"):
-        assert "TimeToLiveSpecification" not in tables[name], name
+    assert "TimeToLiveSpecification" not in tables["KeysTable"]
 
 
 def test_every_attribute_that_a_table_declares_is_in_a_key(resources):

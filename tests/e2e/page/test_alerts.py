@@ -53,6 +53,7 @@ async def test_a_rule_is_made_from_a_row_with_defaults_by_its_value(open_page: O
     await row(page, PEG).get_by_role("button", name="Make an alert for USD Coin").click()
     await page.get_by_role("button", name="Create").click()
     await expect(rule_of(page, "USD Coin below 0.98")).to_contain_text("Armed")
+    await expect(page.get_by_role("tab", name="Rules")).to_be_focused()
     ((_, path, body),) = rules.asked
     assert (path, body["name"], body["for"]) == ("/v1/alerts", "USD Coin below 0.98", "5m")
     assert body["when"] == {"topic": PEG, "is": "below", "value": "0.98", "margin": "0.005"}
@@ -186,6 +187,30 @@ async def test_alerts_of_a_lost_connection_come_afterwards_each_once(open_page: 
     assert joined[0]["since"]["alerts:ada"] == {"epoch": "e1", "offset": 1}
 
 
+async def test_the_browser_is_asked_to_notify_on_a_click_alone_and_does_when_the_page_is_not_seen(
+    open_page: Opener, server: FakeServer
+) -> None:
+    page = await open_page(path=MINE)
+    await page.evaluate(NOTIFIED)
+    await subscribed(server, page)
+    await page.evaluate("unseen = true")
+    await server.alert(alert())
+    await expect(page).to_have_title("(1) DeFi Stream")
+    assert await page.evaluate("[asked, notes]") == [0, []]
+    await page.evaluate("unseen = false")
+    await page.keyboard.press("b")
+    await page.get_by_role("button", name="Tell me outside").click()
+    await page.evaluate("unseen = true")
+    await server.alert(alert(number=2))
+    await until(page, "notes.length === 1")
+    assert await page.evaluate("[asked, notes[0].name, notes[0].tag, notes[0].silent]") == [
+        1,
+        "USDC loses its peg",
+        "al_2",
+        True,
+    ]
+
+
 async def test_an_alert_that_the_stream_could_not_bring_is_told_by_its_rule(
     open_page: Opener, server: FakeServer, rules: FakeRules
 ) -> None:
@@ -234,6 +259,19 @@ async def test_rules_tell_where_they_are_and_are_muted_disabled_and_deleted(
         (False, False),
         None,
     ]
+
+
+async def test_an_alert_of_a_rule_that_is_muted_is_over_though_nobody_is_told(
+    open_page: Opener, server: FakeServer, rules: FakeRules
+) -> None:
+    rules.add(below(), phase="firing", alert="al_1", fired_at=now_text(), since=now_text(), value="0.97")
+    page = await open_page(path=MINE)
+    await subscribed(server, page)
+    await server.alert(alert(number=2, rule="ru_2"))
+    await open_rules(page)
+    await page.locator("#rules > li").get_by_role("button", name="Mute").click()
+    await expect(page.locator('#inbox [data-alert="al_1"] .phase')).to_have_text("Over")
+    await expect(page.locator('#inbox [data-alert="al_2"] .phase')).to_have_text("Firing")
 
 
 async def test_a_change_of_a_rule_that_somebody_else_changed_is_not_made(open_page: Opener, rules: FakeRules) -> None:
@@ -345,6 +383,21 @@ AS_FIELDS = """async (rules) => {
   const { fieldsOf, ruleOf } = await import("/ruleform.js");
   const whole = { for: "0s", cooldown: "0s", repeat: "always", enabled: true, notify: [] };
   return rules.map((rule) => ruleOf(fieldsOf({ ...whole, ...rule })).when);
+}"""
+
+NOTIFIED = """() => {
+  Object.assign(globalThis, { asked: 0, notes: [], unseen: false });
+  Object.defineProperty(document, "hidden", { get: () => unseen });
+  globalThis.Notification = class {
+    static permission = "default";
+    static async requestPermission() {
+      asked += 1;
+      return (this.permission = "granted");
+    }
+    constructor(name, options) {
+      notes.push({ name, ...options });
+    }
+  };
 }"""
 
 TOO_WIDE = """(name) => {

@@ -38,6 +38,7 @@ class FakeStore:
         self.kept = {}
         self.before = None
         self.breaks = ""
+        self.breaks_after_making = False
         self.calls = []
         self.exact = False
         self.hidden = False
@@ -55,6 +56,9 @@ class FakeStore:
     def restore(self, kept, name):
         self._call("restore")
         self.new[name] = list(self.kept[kept.where["backup"]])
+        if self.breaks_after_making:
+            self.breaks_after_making = False
+            raise KeyboardInterrupt
         return {"name": name}
 
     def census(self, candidate):
@@ -249,6 +253,38 @@ def test_discard_removes_what_does_not_serve(stores, catalogue):
         again.discard()
     assert all(store.new == {} for store in stores.values())
     assert begun(stores, catalogue, now=NOW + timedelta(hours=1)).name == "20261123T130000Z"
+
+
+def test_discard_finds_the_restores_that_another_was_begun_after(stores, catalogue):
+    """On AWS they are paid for until somebody remembers them."""
+    said = []
+    take(stores, catalogue)
+    begun(stores, catalogue).run(switches=False)
+    take(stores, catalogue, now=NOW + timedelta(hours=1))
+    other = Restore(stores, catalogue, say=said.append, now=lambda: NOW + timedelta(hours=2))
+    other.begin("newest", choose(stores, list(stores), "newest", catalogue))
+    other.run(switches=False)
+    assert "restore 20261123T120000Z is left as it is" in said[0]
+    assert all(len(store.new) == 2 for store in stores.values())
+    Restore(stores, catalogue, say=said.append).discard()
+    assert all(store.new == {} for store in stores.values())
+
+
+def test_discard_removes_what_was_broken_off_while_it_was_made(stores, catalogue):
+    take(stores, catalogue)
+    stores["redis"].breaks_after_making = True
+    with pytest.raises(KeyboardInterrupt):
+        begun(stores, catalogue).run(switches=False)
+    assert stores["redis"].new
+    Restore(stores, catalogue, say=lambda _: None).discard()
+    assert all(store.new == {} for store in stores.values())
+
+
+def test_a_backup_that_is_not_there_is_told_from_a_time_before_all(stores, catalogue):
+    take(stores, catalogue)
+    for to, says in (("yesterday", "named 'yesterday'"), ("2020-01-01", "before 2020-01-01")):
+        with pytest.raises(RefusedError, match=says):
+            catalogue.kept(to, "redis")
 
 
 def test_collections_that_changed_while_they_were_counted_are_not_compared(stores, catalogue):

@@ -6,10 +6,12 @@ import io
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from scripts import deploy, releases, rollback, smoke
 from scripts.deployment.account import role_for
 from scripts.deployment.changes import Cause, Change, Fate
+from scripts.deployment.command import ended
 from scripts.deployment.console import Console
 from scripts.deployment.errors import RefusedError
 from scripts.deployment.guards import ALARM, not_in_alarm, told_unpublished, usable, within_the_role
@@ -53,6 +55,22 @@ def test_without_a_region_it_is_refused_with_what_to_set(
     said = capsys.readouterr()
     assert "set AWS_REGION" in said.err
     assert '"outcome": "refused"' in said.out
+
+
+def test_without_credentials_it_is_refused_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise NoCredentialsError
+
+    assert ended("releases", work, as_json=False) == 3
+    assert "unable to locate credentials: log in" in capsys.readouterr().err
+
+
+def test_an_interrupted_command_says_what_became_of_its_work(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise KeyboardInterrupt
+
+    assert [ended("x", work, as_json=False), ended("x", work, as_json=False, interrupted="It goes on")] == [130, 130]
+    assert capsys.readouterr().err == "x: interrupted\nx: interrupted. It goes on\n"
 
 
 ROLES = {"ExecutionRole": "defi-stream-staging-ExecutionRole-1X"}

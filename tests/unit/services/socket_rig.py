@@ -65,6 +65,7 @@ class SocketRig:
         )
         self.rule_store, self.alert_states, self.rule_index = FakeRuleStore(), FakeAlertStates(), FakeRuleIndex()
         self.timers, self.life, self.endpoints = FakeTimers(), FakeLife(self.alert_states), FakeEndpointStore()
+        self.lag = FakeLag()
         self.rules = ManageRules(
             rules=self.rule_store,
             states=self.alert_states,
@@ -72,7 +73,7 @@ class SocketRig:
             timers=self.timers,
             life=self.life,
             endpoints=self.endpoints,
-            clock=EventClock(FakeLag(), now=self.clock),
+            clock=EventClock(self.lag, now=self.clock),
             now=self.clock,
         )
         subscribe = SubscribeTopics(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -42,6 +43,17 @@ def test_a_rule_that_was_made_is_indexed_and_looked_at_at_once(rig):
     assert rig.rule_index.indexed == {rule.id: rule}
     assert [(due.queue, due.at) for due in rig.timers.due] == [("alerts", rig.clock())]
     assert msgspec.json.decode(rig.timers.due[0].body)["rules"] == [rule.id]
+
+
+def test_while_a_recording_is_played_a_rule_has_its_times_and_is_made_today(rig):
+    rig.lag.lag = timedelta(days=1000)
+    recorded = rig.clock() - rig.lag.lag
+    rule = make(rig, expires_at=(recorded + timedelta(days=1)).isoformat())
+    assert rule.created_at == rig.clock()
+    with pytest.raises(BadRuleError, match="in the past"):
+        change(rig, rule, expires_at=(recorded - timedelta(days=1)).isoformat())
+    rig.rules.delete("ann", rule.id)
+    assert [event.at for _, event in rig.life.events] == [recorded]
 
 
 def test_of_one_seed_there_is_one_rule_as_it_was_changed_since(rig):
