@@ -16,7 +16,7 @@ run: setup ## run the platform with recorded figures; ARGS="--from 2022-05-07" a
 	@$(VENV)/python -m localcloud $(ARGS)
 
 test: setup lint types imports ## run every check and every test
-	@$(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup ## style
 	@$(VENV)/ruff check .

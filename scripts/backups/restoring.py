@@ -1,7 +1,7 @@
 """Restore: into something new, compared with what was kept, and only then in the place of what served.
 
-Each store is ``begun``, then ``restored``, ``verified`` and ``switched``, on record at each, so that the same command goes
-on where it was broken off.
+Each store is ``begun``, then ``restored``, ``verified`` and ``switched``, on record at each, so that the same command
+goes on where it was broken off.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from chalicelib.adapters.redis import rules as adapter
 from chalicelib.domain.rules import All, AnyOf, Compared, Not, Rule, Stale
 from chalicelib.protocol.evaluation import decode_evaluation
 from chalicelib.protocol.signals import RecheckMessage
-from chalicelib.services import rule_index
+from chalicelib.services import evaluate, rule_index
 from tests.functional.rules_world import RulesWorld, Worker, bodies, seen
 from tests.functions_user import as_functions_user
 
@@ -198,6 +198,26 @@ def test_a_move_that_touches_many_rules_hands_the_rest_on_and_all_fire_once(worl
         told = world.heard.of(rule.id)
         assert [state for state, _ in told] == ["firing", "resolved"], rule.id
         assert told[0] == ("firing", at)
+
+
+def test_topics_that_move_at_once_share_what_one_turn_judges(world, monkeypatch):
+    """A crash moves them all: the function that judges has thirty seconds, however many rules there are."""
+    monkeypatch.setattr(evaluate, "AT_ONCE_OF_ALL", 10)
+    topics = [f"price:coin{number}" for number in range(5)]
+    rules = [
+        above(4 * place + number, 0, user=f"user-{number}", when=Compared(topic, "crosses_up", Decimal(10)))
+        for place, topic in enumerate(topics)
+        for number in range(4)
+    ]
+    for topic in topics:
+        world.observe(topic, "1")
+    world.make(*rules)
+    world.settle()
+    at = world.clock.at = START + timedelta(seconds=1)
+    report = world.worker.run(*bodies(*(seen(topic, "11", at) for topic in topics)))
+    assert (report.touched, report.handed_on) == (20, 10)
+    world.settle()
+    assert all(world.heard.of(rule.id) == [("firing", at)] for rule in rules)
 
 
 def test_what_is_handed_on_twice_tells_nothing_twice(world):

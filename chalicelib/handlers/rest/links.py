@@ -49,6 +49,7 @@ _PAGE = """\
 </main>
 </html>
 """
+_BAD = "This link is not good"
 _FORM = '<form method="post"><button autofocus>{button}</button></form>'
 
 
@@ -110,8 +111,14 @@ def _page(asked: Asked, work: Callable[[str], Endpoint], title: str, text: str, 
     """A page about the address that a token is of; for people a link that is over is a page too."""
     try:
         endpoint = work(asked.query(TokenQuery).token)
-    except (BadEndpointError, WrongTypeError) as error:
-        return _shown("This link is not good", escape(f"{error}.".capitalize()), status=error.http_status)
+    except BadEndpointError:
+        return _shown(
+            _BAD, "It has ended, or its address is known here no longer.", status=BadEndpointError.http_status
+        )
+    except WrongTypeError:
+        return _shown(
+            _BAD, "A part of it is missing: open it whole, as it is in the mail.", status=WrongTypeError.http_status
+        )
     return _shown(title, text.format(escape(endpoint.address)), button)
 
 

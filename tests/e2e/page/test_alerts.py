@@ -34,7 +34,7 @@ async def server(rules: FakeRules) -> AsyncIterator[FakeServer]:
 
 
 async def open_rules(page: Page) -> None:
-    await page.get_by_role("button", name="Alerts", exact=True).click()
+    await page.locator("#alerts-open").click()
     await page.get_by_role("tab", name="Rules").click()
 
 
