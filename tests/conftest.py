@@ -26,7 +26,7 @@ TOGETHER = ("e2e", "workflows")  # folders of tests that start whole platforms, 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two lots, for two processes (-n 2 --dist loadgroup): each has its own servers, and keeps the order of its tests."""
+    """Two lots for two processes (-n 2 --dist loadgroup): each has its own servers and keeps the order of its tests."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         item.add_marker(pytest.mark.xdist_group("platforms" if folder in TOGETHER else "parts"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random as _random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -140,7 +140,7 @@ class TellAlert:
             lambda found: (
                 found
                 if found.disabled_at
-                else replace(found, failing_since=found.failing_since or at, problem=answer.error)
+                else replace(found, failing_since=_failing_since(found, at), problem=answer.error)
             ),
         )
         if newest is None or newest.disabled_at or newest.failing_since is None:
@@ -228,6 +228,13 @@ def _unfit(endpoint: Endpoint) -> str:
     if endpoint.disabled_at:
         return f"disabled: {endpoint.problem}"
     return "" if endpoint.verified_at else "not verified yet"
+
+
+def _failing_since(endpoint: Endpoint, at: datetime) -> datetime:
+    """A failure that nothing followed (its alert was acknowledged before the next try) is not the beginning of this
+    one: whatever is tried again ends, or disables the endpoint, when its patience does."""
+    since = endpoint.failing_since
+    return at if since is None or at >= since + WEBHOOK_PATIENCE + timedelta(days=1) else since
 
 
 def _off(endpoint: Endpoint, at: datetime, reason: str) -> Endpoint:

@@ -140,6 +140,7 @@ def test_a_link_of_another_purpose_or_none_of_ours_is_a_page_that_says_so(invoke
         assert (status, headers["Content-Type"]) == (expected, "text/html; charset=utf-8")
         assert "<form" not in page
         assert "<script" not in page
+        assert "regex" not in page
 
 
 def test_a_page_may_load_nothing_and_tells_nobody_its_address(invoke):
