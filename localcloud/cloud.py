@@ -170,6 +170,7 @@ class LocalCloud:
             tracer=Tracer(self.xray.store.put, sampler=sampler),
         )
         await self._run("handlers", self.runtime.start, self.runtime.stop)
+        self._stack.push_async_callback(cancelled, asyncio.create_task(self._migrate()))
         for name in ("process", "deliver", "authorize", "connect", "message"):
             await self.runtime.prewarm(name, 1)
         await self._run("gateway", self.gateway.start, self.gateway.stop)
@@ -190,7 +191,6 @@ class LocalCloud:
         every = {"poll": self.options.poll_period_s} if polls else {}
         self.scheduler = Scheduler(scheduled, invoke=self.runtime.invoke, region=REGION, every=every)
         await self._run("schedules", self.scheduler.start, lambda: self.scheduler.stop(grace_s=1.0))
-        self._stack.push_async_callback(cancelled, asyncio.create_task(self._migrate()))
 
     async def _migrate(self) -> None:
         """The database's schema, by the function that makes it on AWS. Nothing that streams waits for it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
 from chalicelib.container import Container
-from chalicelib.domain.rules import Rule, Step
+from chalicelib.domain.rules import Compared, Rule, Step
 from chalicelib.protocol.envelopes import ObservationMessage, decode, decode_record
 from chalicelib.services.process import Message
 from chalicelib.settings import _REQUIRED, from_env
@@ -55,20 +56,27 @@ def evaluate(container: Container, *sent: bytes | str) -> None:
     assert not container.evaluate.run([Message(str(n), text) for n, text in enumerate(texts)]).failed
 
 
-def made(container: Container) -> Rule:
+@pytest.fixture
+def topic() -> str:
+    """No rule that another test left in the tables is about it."""
+    return f"peg:{uuid.uuid4()}"
+
+
+def made(container: Container, topic: str) -> Rule:
     steps = (Step("socket"), Step("webhook", "en_1"))
     user = f"user-{uuid.uuid4()}"
-    rule = rule_of(user, uuid.uuid4().hex, notify=steps, expires_at=datetime.now(UTC) + timedelta(days=1))
+    when, tomorrow = Compared(topic, "below", Decimal("0.98")), datetime.now(UTC) + timedelta(days=1)
+    rule = rule_of(user, uuid.uuid4().hex, when=when, notify=steps, expires_at=tomorrow)
     assert container.rule_store.create(rule, limit=9)
     container.rule_index.put([rule])
     return rule
 
 
-def test_an_observation_becomes_an_alert_on_the_stream_and_a_notification(container, ministack):
+def test_an_observation_becomes_an_alert_on_the_stream_and_a_notification(container, ministack, topic):
     """And the rule's state, history and timer are where they are looked for."""
-    rule, now = made(container), datetime.now(UTC)
-    evaluate(container, *bodies(seen("peg:usd-coin", "1", now - timedelta(seconds=2))))
-    evaluate(container, *bodies(seen("peg:usd-coin", "0.97", now)))
+    rule, now = made(container, topic), datetime.now(UTC)
+    evaluate(container, *bodies(seen(topic, "1", now - timedelta(seconds=2))))
+    evaluate(container, *bodies(seen(topic, "0.97", now)))
     (event,) = take(ministack, "EventsQueueUrl")
     (record,) = decode(ObservationMessage, event).records
     alert = msgspec.json.decode(decode_record(record).alert or "")
@@ -81,10 +89,11 @@ def test_an_observation_becomes_an_alert_on_the_stream_and_a_notification(contai
     assert kept.state.due == rule.expires_at
 
 
-def test_what_is_made_is_judged_by_the_message_that_its_making_sends(container, ministack):
-    evaluate(container, *bodies(seen("peg:usd-coin", "0.9", datetime.now(UTC))))
+def test_what_is_made_is_judged_by_the_message_that_its_making_sends(container, ministack, topic):
+    evaluate(container, *bodies(seen(topic, "0.9", datetime.now(UTC))))
     user = f"user-{uuid.uuid4()}"
-    body = b'{"name":"n","when":{"topic":"peg:usd-coin","is":"below","value":"0.98"},"notify":[{"channel":"socket"}]}'
+    when = {"topic": topic, "is": "below", "value": "0.98"}
+    body = msgspec.json.encode({"name": "n", "when": when, "notify": [{"channel": "socket"}]})
     rule = container.manage_rules.create(body, user=user, seed=user.encode(), limit=9).rule
     evaluate(container, *take(ministack, "AlertsQueueUrl"))
     assert container.manage_rules.find(user, rule.id).state.phase == "firing"
@@ -93,8 +102,8 @@ def test_what_is_made_is_judged_by_the_message_that_its_making_sends(container, 
     assert len(take(ministack, "EventsQueueUrl")) == 2
 
 
-def test_after_a_flush_of_redis_a_sweep_or_an_observation_finds_the_rules_again(container, redis_url):
-    rule = made(container)
+def test_after_a_flush_of_redis_a_sweep_or_an_observation_finds_the_rules_again(container, redis_url, topic):
+    rule = made(container, topic)
     as_functions_user(redis_url)
     container.redis.call(lambda client: client.delete("rules", f"rule:{rule.id}", "rules:index"))
     container.keep_index.sweep()

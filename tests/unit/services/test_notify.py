@@ -10,6 +10,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from chalicelib.domain.alerts import AlertState
 from chalicelib.domain.retries import STEPS_S
 from chalicelib.errors import StoreDownError, UnknownAlertError
 from chalicelib.ports.endpoints import Answer
@@ -140,6 +141,22 @@ def test_the_five_days_are_the_endpoints_and_not_each_alerts(world, hook):
     world.tell(message_of(hook, id="msg_later"))
     world.to_the_end()
     assert world.store.find(ADA, hook.id).disabled_at == began + timedelta(days=5)
+
+
+def test_one_failure_long_after_another_that_nothing_followed_disables_nothing(world, hook):
+    """The first alert was acknowledged before it was tried again."""
+    world.fake.answer = lambda _: SORRY
+    world.fires()
+    world.tell(message_of(hook, unless_acknowledged=True))
+    world.states.put(AlertState(rule="ru_1", phase="acknowledged", version=2, alert="al_1"))
+    world.to_the_end()
+    world.clock.forward(days=30)
+    world.tell(message_of(hook, id="msg_later"))
+    endpoint = world.store.find(ADA, hook.id)
+    assert (endpoint.disabled_at, endpoint.failing_since) == (None, world.clock())
+    world.fake.answer = lambda _: OK
+    world.to_the_end()
+    assert world.store.find(ADA, hook.id).failing_since is None
 
 
 def test_a_disabled_endpoint_is_told_nothing_and_the_log_says_why(world):
