@@ -198,7 +198,7 @@ def test_any_order_repetition_and_batching_gives_the_candles_and_the_newest_of_t
 @pytest.mark.parametrize("run", range(3))
 def test_several_workers_at_once_neither_lose_nor_double_nor_wait_crosswise(recorded, run):
     seed = random.randrange(10**6)  # not a parameter: processes that share the tests have to find the same ones
-    print(f"seed {seed}")
+    print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
     chance = random.Random(seed)
     topics = [new_topic() for _ in range(20)]
     observations = [
