@@ -53,7 +53,8 @@ class QueueTimers:
         for name, queue in self._queues.items():
             mine = [each for each in due if each.queue == name]
             delays = [self._delay_s(each) for each in mine]
-            if mine and queue.send([each.body for each in mine], delays_s=delays):
+            tenants = [each.tenant for each in mine]
+            if mine and queue.send([each.body for each in mine], delays_s=delays, tenants=tenants):
                 raise StoreDownError(f"the queue {name} did not take every message")
 
     def _delay_s(self, due: Due) -> int:
@@ -67,13 +68,15 @@ def _row(due: Due) -> dict[str, Any]:
         "due": {"S": f"{_sortable(due.at)}#{due.id}"},
         "queue": {"S": due.queue},
         "body": {"B": due.body},
+        "tenant": {"S": due.tenant},
         "expires_at": {"N": str(int(due.at.timestamp()) + KEPT_S)},
     }
 
 
 def _due(row: Item) -> Due:
     at, _, name = row["due"]["S"].partition("#")
-    return Due(name, row["queue"]["S"], row["body"]["B"], datetime.strptime(at, _FORM).replace(tzinfo=UTC))
+    tenant = row.get("tenant", {"S": ""})["S"]  # a release before did not write it
+    return Due(name, row["queue"]["S"], row["body"]["B"], datetime.strptime(at, _FORM).replace(tzinfo=UTC), tenant)
 
 
 _FORM = "%Y-%m-%dT%H:%M:%S.%fZ"

@@ -187,12 +187,16 @@ class RuleIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message for a queue at a time. ``id``: the same message put twice is there once, where that can be seen."""
+    """A message for a queue at a time. ``id``: the same message put twice is there once, where that can be seen.
+
+    ``tenant`` is whose it is: of one with very many in the queue, others' do not wait for all.
+    """
 
     id: str
     queue: QueueName
     body: bytes
     at: datetime
+    tenant: str = ""
 
 
 class SourceLag(Protocol):

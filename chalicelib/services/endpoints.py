@@ -217,7 +217,7 @@ class ManageEndpoints:
         self.find(user, message.endpoint)
         chain = secrets.token_urlsafe(9)
         again = msgspec.structs.replace(message, replay=chain, attempt=0, first_at=None, unless_acknowledged=False)
-        due = Due(f"{delivery}#{chain}", "notifications", msgspec.json.encode(again), self._now())
+        due = Due(f"{delivery}#{chain}", "notifications", msgspec.json.encode(again), self._now(), user)
         self._timers.put([due])
 
     def _ask(self, endpoint: Endpoint) -> None:
@@ -225,7 +225,7 @@ class ManageEndpoints:
         asked = endpoint.verify_asked_at or endpoint.created_at
         name = f"verify-{endpoint.id}-{int(asked.timestamp())}"
         message = VerifyMessage(name, endpoint.user, endpoint.id)
-        self._timers.put([Due(name, "notifications", msgspec.json.encode(message), self._now())])
+        self._timers.put([Due(name, "notifications", msgspec.json.encode(message), self._now(), endpoint.user)])
 
     def _check(self, kind: str, address: str) -> None:
         match kind:

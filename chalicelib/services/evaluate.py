@@ -30,6 +30,7 @@ AT_ONCE = 200  # rules that one move has judged before others have their turn
 AT_ONCE_OF_USER = 100
 AT_ONCE_OF_ALL = 1000  # that all moves of a turn have judged: some ten seconds, of the thirty that evaluate has
 RULES_PER_MESSAGE = 100
+MANY_OF_USER = 50  # handed on: then in messages of their own
 BUSY_S = 1  # another worker has the topic: it will not be long
 EARLY_RECEIVES = 5  # of a timer whose state is not written yet: then its writer has died, and will put it again
 
@@ -147,7 +148,7 @@ class EvaluateRules:
 
     def _judge_all(self, touched: Sequence[Touched], report: EvaluateReport) -> None:
         moments: list[tuple[Moment, Sequence[str]]] = []
-        rest: list[RecheckMessage] = []
+        rest: list[tuple[RecheckMessage, str]] = []
         topics = sum(bool(each.rules) for each in touched)
         most = max(1, min(AT_ONCE, AT_ONCE_OF_ALL // max(1, topics)))
         for each in touched:
@@ -158,7 +159,7 @@ class EvaluateRules:
                 report.touched += len(each.rules)
                 report.handed_on += len(later)
         at = self._now()
-        self._timers.put([Due(_name(each), "alerts", encode(each), at) for each in rest])
+        self._timers.put([Due(_name(each), "alerts", encode(each), at, tenant) for each, tenant in rest])
         if moments:
             self._judge.at(moments)
 
@@ -229,12 +230,19 @@ def _fairly(rules: Mapping[str, str], most: int) -> tuple[Sequence[str], Sequenc
     return first, [rule_id for _, rule_id in ranked[len(first) :]]
 
 
-def _handed_on(touched: Touched, rules: Sequence[str]) -> Iterable[RecheckMessage]:
+def _handed_on(touched: Touched, rules: Sequence[str]) -> Iterable[tuple[RecheckMessage, str]]:
+    """The rest in messages, and whose they are: who has many has messages of their own, for others not to wait for."""
     seen = touched.observation
     moves = records_of({key: (move.before, move.now) for key, move in touched.moves.items()})
-    for start in range(0, len(rules), RULES_PER_MESSAGE):
-        part = list(rules[start : start + RULES_PER_MESSAGE])
-        yield RecheckMessage(rules=part, cause=seen.id, topic=seen.topic, at=seen.observed_at, moves=moves)
+    by_user: dict[str, list[str]] = defaultdict(list)
+    for rule_id in rules:
+        by_user[touched.rules[rule_id]].append(rule_id)
+    few = [rule_id for rule_id in rules if len(by_user[touched.rules[rule_id]]) < MANY_OF_USER]
+    many = {user: own for user, own in by_user.items() if len(own) >= MANY_OF_USER}
+    for tenant, own in {"": few, **many}.items():
+        for start in range(0, len(own), RULES_PER_MESSAGE):
+            part = own[start : start + RULES_PER_MESSAGE]
+            yield RecheckMessage(part, cause=seen.id, topic=seen.topic, at=seen.observed_at, moves=moves), tenant
 
 
 def _name(recheck: RecheckMessage) -> str:

@@ -131,7 +131,7 @@ class Lifecycle:
             if each.channel != "socket":
                 message = notification_of(alert, each)
                 at = self._now() + timedelta(seconds=each.after_s if alert.state == "firing" else 0)
-                found.append(Due(id=message.id, queue="notifications", body=encode(message), at=at))
+                found.append(Due(id=message.id, queue="notifications", body=encode(message), at=at, tenant=rule.user))
         return found
 
 

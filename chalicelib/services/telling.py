@@ -163,7 +163,7 @@ class TellAlert:
             return None
         following = msgspec.structs.replace(message, attempt=failures, first_at=first_at)
         name = f"{message.id}#{message.replay}#{failures}"
-        self._timers.put([Due(name, "notifications", msgspec.json.encode(following), again_at)])
+        self._timers.put([Due(name, "notifications", msgspec.json.encode(following), again_at, message.user)])
         return again_at
 
     def _disable(self, endpoint: Endpoint, answer: Answer, at: datetime) -> None:
@@ -183,7 +183,7 @@ class TellAlert:
             if mail.kind == "email" and not _unfit(mail)
         ]
         now = self._now()
-        self._timers.put([Due(each.id, "notifications", msgspec.json.encode(each), now) for each in notices])
+        self._timers.put([Due(each.id, "notifications", msgspec.json.encode(each), now, each.user) for each in notices])
 
     def _change(self, endpoint: Endpoint, make: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
         """None if it was deleted meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,3 +125,21 @@ def test_an_alert_that_the_queue_does_not_take_is_not_told(waiting):
     stream = QueueAlertStream(Queue(waiting.sqs, waiting.urls["alerts"] + "-none"), now=waiting.clock)
     with pytest.raises(StoreDownError):
         stream.publish([alert("ru_1")])
+
+
+def test_a_queue_knows_whose_a_message_is_now_and_after_a_sweep(waiting):
+    """By it SQS lets the many messages of one wait behind the few of others; a name of any characters will do."""
+    due = [replace(waiting.in_s(0, "now"), tenant="é user"), replace(waiting.in_s(3600, "later"), tenant="é user")]
+    waiting.timers.put([*due, waiting.in_s(0, "nobody's")])
+    waiting.clock.forward(seconds=3600)
+    waiting.timers.sweep()
+    groups = {}
+    while len(groups) < 3:
+        answer = waiting.sqs.receive_message(
+            QueueUrl=waiting.urls["alerts"],
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=["MessageGroupId"],
+        )
+        groups |= {each["Body"]: each.get("Attributes", {}).get("MessageGroupId") for each in answer["Messages"]}
+    assert groups["now"] == groups["later"] != groups["nobody's"] is None
