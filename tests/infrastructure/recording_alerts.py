@@ -89,8 +89,8 @@ class Alerts:
         await self._ask("POST", f"/v1/alerts/{rule}/deliveries/{tries[0]['delivery']}/replay")
 
     async def _change(self, rule: str, hook: str, mail: str) -> None:
-        """The expiry is the one timer that the API itself puts, far away."""
-        when, expires = {"topic": TOPIC, "is": "below", "value": "0.97"}, datetime.now(UTC) + timedelta(days=2)
+        """The expiry is the one timer that the API itself puts, far away also at the speed of the recording."""
+        when, expires = {"topic": TOPIC, "is": "below", "value": "0.97"}, datetime.now(UTC) + timedelta(days=300)
         changed = {"name": "told", "when": when, "expires_at": expires.isoformat()}
         await self._ask("PUT", f"/v1/alerts/{rule}", json=changed)
         await self._ask("POST", f"/v1/endpoints/{hook}/rotate")
