@@ -15,8 +15,11 @@ setup: ## prepare .venv (a second time takes a second)
 run: setup ## run the platform with recorded figures; ARGS="--from 2022-05-07" and so on
 	@$(VENV)/python -m localcloud $(ARGS)
 
+# First whole platforms, which want the machine for themselves; then the rest, in two processes.
 test: setup lint types imports ## run every check and every test
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(VENV)/python -m pytest tests/e2e tests/workflows $(ARGS); platforms=$$?; \
+	$(VENV)/python -m pytest -n 2 --dist loadgroup tests/contract tests/functional tests/infrastructure tests/unit $(ARGS) \
+	&& exit $$platforms
 
 lint: setup ## style
 	@$(VENV)/ruff check .

@@ -22,14 +22,14 @@ log.configure(level="INFO", stage="test", version="test")  # as in production: t
 metrics.configure(stage="test", strict=True)
 
 
-TOGETHER = ("e2e", "workflows")  # folders of tests that start whole platforms, of which one at a time is enough
+WITH_SERVERS = ("contract", "functional")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two lots for two processes (-n 2 --dist loadgroup): each has its own servers and keeps the order of its tests."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group("platforms" if folder in TOGETHER else "parts"))
+        item.add_marker(pytest.mark.xdist_group("with servers" if folder in WITH_SERVERS else "others"))
 
 
 class Server(Protocol):

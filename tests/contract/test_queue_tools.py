@@ -147,7 +147,7 @@ def test_a_list_of_dead_letters_says_by_its_exit_code_whether_there_are_any(queu
 
 
 def test_an_unknown_queue_is_answered_with_those_that_there_are(queues):
-    with pytest.raises(RefusedError, match="no queue 'evnts'; there are alerts, .*, deliveries"):
+    with pytest.raises(RefusedError, match=r"no queue 'evnts'; there are alerts, .*, deliveries"):
         queues.named("evnts")
 
 
