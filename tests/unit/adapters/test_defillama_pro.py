@@ -7,7 +7,6 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-import structlog
 import urllib3
 
 from chalicelib.adapters.defillama import DefiLlama
@@ -56,7 +55,7 @@ def everything_is_logged():
     logger.setLevel(logging.DEBUG)
     yield
     logger.setLevel(before)
-    structlog.reset_defaults()
+    log.configure(level="INFO", stage="test", version="test")  # as the tests' conftest has it
 
 
 def pro(http, keys: list[str]) -> ProSource:
