@@ -122,7 +122,14 @@ def service(redis: Redis, memory: Memory) -> tuple[EvaluateRules, RedisRuleIndex
     keeper = KeepIndex(rules=memory, index=index, timers=memory, now=lambda: START)  # type: ignore[arg-type]
     judging = JudgeRules(index=index, life=life)
     evaluate = EvaluateRules(
-        index=index, keeper=keeper, judge=judging, timers=memory, retries=memory, clock=clock, now=lambda: START
+        index=index,
+        keeper=keeper,
+        judge=judging,
+        timers=memory,
+        dead_letters=memory,
+        retries=memory,
+        clock=clock,
+        now=lambda: START,
     )
     return evaluate, index
 

@@ -44,6 +44,7 @@ def function_environment(
         "HISTORY_QUEUE_URL": outputs["HistoryQueueUrl"],
         "HISTORY_DEAD_LETTERS_URL": outputs["HistoryDeadLettersUrl"],
         "ALERTS_QUEUE_URL": outputs["AlertsQueueUrl"],
+        "ALERTS_DEAD_LETTERS_URL": outputs["AlertsDeadLettersUrl"],
         "NOTIFICATIONS_QUEUE_URL": outputs["NotificationsQueueUrl"],
         "ALERTS_TABLE": outputs["AlertsTable"],
         "DELIVERIES_TABLE": outputs["DeliveriesTable"],

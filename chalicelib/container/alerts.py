@@ -106,14 +106,16 @@ class Alerts(Access):
 
     @cached_property
     def evaluate(self) -> EvaluateRules:
-        from chalicelib.adapters.sqs import SqsRetries
+        from chalicelib.adapters.sqs import SqsDeadLetters, SqsRetries
         from chalicelib.services.evaluate import EvaluateRules
 
+        self._need("alerts_dead_letters_url")
         return EvaluateRules(
             index=self.rule_index,
             keeper=self.keep_index,
             judge=self._judge,
             timers=self.timers,
+            dead_letters=SqsDeadLetters(self._client("sqs"), self.settings.alerts_dead_letters_url),
             retries=SqsRetries(self._client("sqs"), self.settings.alerts_queue_url),
             clock=self.event_clock,
             now=utc_now,

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from chalicelib.domain.judging import Figures
 from chalicelib.domain.observations import Observation
 from chalicelib.domain.topics import PRIVATE_KINDS, kind_of
 from chalicelib.errors import DefiStreamError, PoisonError
-from chalicelib.ports import Retries
+from chalicelib.ports import DeadLetters, Retries
 from chalicelib.ports.alerts import Due, RuleIndex, Timers, Touched
 from chalicelib.protocol.envelopes import ObservationMessage, decode_record, encode
 from chalicelib.protocol.evaluation import decode_evaluation, figures_of, records_of
@@ -56,7 +57,8 @@ class EvaluateRules:
 
     Guarantees: a topic's observations are judged in the order of their times, by one worker at a time, and one that is
     older than the newest judged is not; a message is reported as failed unless all that it touches has moved and was
-    told, or was handed on to the same queue; a move that touches many rules does not hold up those of others.
+    told, or was handed on to the same queue; one that says nothing is buried, with the reason; a move that touches
+    many rules does not hold up those of others.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class EvaluateRules:
         keeper: KeepIndex,
         judge: JudgeRules,
         timers: Timers,
+        dead_letters: DeadLetters,
         retries: Retries,
         clock: EventClock,
         now: Callable[[], datetime],
     ) -> None:
         self._index, self._keeper, self._judge = index, keeper, judge
-        self._timers, self._retries, self._clock, self._now = timers, retries, clock, now
+        self._timers, self._dead_letters, self._retries = timers, dead_letters, retries
+        self._clock, self._now = clock, now
 
     def run(self, messages: Sequence[Message]) -> EvaluateReport:
         """Evaluate a batch. Raises nothing that one message causes: it is in ``report.failed``."""
@@ -97,9 +101,7 @@ class EvaluateRules:
             try:
                 decoded = decode_evaluation(message.body)
             except PoisonError as error:
-                log.error("message_undecodable", message_id=message.id, reason=str(error))
-                metrics.count("PoisonRecords")
-                report.failed[message.id] = 0  # no time cures it: let it reach the dead letters at once
+                self._bury(message, error, report)
                 continue
             if isinstance(decoded, ObservationMessage):
                 published_ms[message.id] = decoded.published_ms or message.sent_ms
@@ -114,6 +116,15 @@ class EvaluateRules:
             _fail(report, [item.message for item in turn if item.seen.topic in blocked], BUSY_S)
             blocked |= self._turn([item for item in turn if item.seen.topic not in blocked], report)
         self._measure([message for message in messages if message.id not in report.failed], published_ms)
+
+    def _bury(self, message: Message, error: PoisonError, report: EvaluateReport) -> None:
+        """No time cures it, and its queue hands a message out a thousand times before it gives it up."""
+        log.error("message_undecodable", message_id=message.id, reason=str(error))
+        metrics.count("PoisonRecords")
+        try:
+            self._dead_letters.bury(msgspec.json.encode(message.body), reason=str(error), message_id=message.id)
+        except DefiStreamError:
+            report.failed[message.id] = _delay_s(message)
 
     def _observations(self, envelope: ObservationMessage) -> Iterable[Observation]:
         """Those that rules may be about. A poisoned one is no concern of theirs: process buries it."""

@@ -89,6 +89,7 @@ class Settings:
     due_table: str = ""
     source_speed: float = 1.0  # seconds of the source's time in one of ours: more only where a recording is played
     alerts_queue_url: str = ""
+    alerts_dead_letters_url: str = ""
     notifications_queue_url: str = ""
     deliveries_table: str = ""
     email_sender: str = ""  # empty: no e-mail is sent

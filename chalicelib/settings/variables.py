@@ -105,6 +105,7 @@ _OPTIONAL: Mapping[str, Callable[[str], Any]] = {
     "DUE_TABLE": str,
     "SOURCE_SPEED": _positive(float),
     "ALERTS_QUEUE_URL": str,
+    "ALERTS_DEAD_LETTERS_URL": str,
     "NOTIFICATIONS_QUEUE_URL": str,
     "DELIVERIES_TABLE": str,
     "EMAIL_SENDER": str,

@@ -26,7 +26,7 @@ from chalicelib.services.lifecycle import Lifecycle
 from chalicelib.services.process import Message
 from chalicelib.services.rule_index import KeepIndex
 from tests.fake_alerts import FakeAlertStates, FakeRuleStore, FakeTimers
-from tests.fakes import FakeClock, FakeRetries
+from tests.fakes import FakeClock, FakeDeadLetters, FakeRetries
 
 _ids = itertools.count()
 
@@ -57,12 +57,14 @@ class Worker:
         stream = wrap("stream", world.heard)
         life = Lifecycle(states=states, timers=timers, stream=stream, clock=clock, now=world.clock)
         self.index, self.life, self.retries = index, life, FakeRetries()
+        self.dead_letters = FakeDeadLetters()
         self.keeper = KeepIndex(rules=world.store, index=index, timers=timers, now=world.clock)
         self.evaluate = EvaluateRules(
             index=index,
             keeper=self.keeper,
             judge=JudgeRules(index=index, life=life),
             timers=timers,
+            dead_letters=self.dead_letters,
             retries=self.retries,
             clock=clock,
             now=world.clock,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import redis as driver
 
@@ -352,12 +353,21 @@ def test_a_timer_of_a_state_that_never_came_is_given_up(world):
     assert not world.worker.run(due.body, receives=5).failed
 
 
-def test_what_cannot_be_read_fails_at_once_and_alone(world):
+def test_what_cannot_be_read_is_buried_with_its_reason_and_alone(world):
     world.make(above(1, 10))
     world.settle()
     report = world.worker.run(b'{"type":"unheard of"}', *bodies(seen("price:a", "11", START)))
-    assert report.failed == {"m0": 0}
+    assert report.failed == {}
+    ((body, reason, message_id),) = world.worker.dead_letters.buried
+    assert (msgspec.json.decode(body), message_id) == ('{"type":"unheard of"}', "m0")
+    assert "unheard of" in reason
     assert [state for state, _ in world.heard.of("ru_1")] == ["firing"]
+
+
+def test_what_cannot_be_buried_either_comes_again_later_and_later(world):
+    world.worker.dead_letters.down = True
+    assert world.worker.run(b"not JSON").failed == {"m0": 1}
+    assert world.worker.run(b"not JSON", receives=4).failed == {"m0": 8}
 
 
 def test_a_rule_that_cannot_be_read_stops_no_other(world):

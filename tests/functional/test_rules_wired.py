@@ -24,6 +24,7 @@ VARIABLES = {
     "DELIVERIES_TABLE": "DeliveriesTable",
     "DUE_TABLE": "DueTable",
     "ALERTS_QUEUE_URL": "AlertsQueueUrl",
+    "ALERTS_DEAD_LETTERS_URL": "AlertsDeadLettersUrl",
     "NOTIFICATIONS_QUEUE_URL": "NotificationsQueueUrl",
     "EVENTS_QUEUE_URL": "EventsQueueUrl",
 }

@@ -14,7 +14,7 @@ from chalicelib.adapters.table import Table
 from chalicelib.adapters.timers import QueueTimers
 from chalicelib.ports.alerts import Due
 from chalicelib.protocol.envelopes import encode
-from chalicelib.protocol.signals import AlertBody, NotificationMessage, RecheckMessage
+from chalicelib.protocol.signals import AlertBody, NotificationMessage, RecheckMessage, TimerMessage
 from localcloud.testing import observation
 from tests.infrastructure.recorded_cloud import RecordedCloud
 from tests.receiver import answers, receiving
@@ -43,17 +43,20 @@ class Alerts:
                 steps = [webhook(hooks[0], after="1s"), webhook(hooks[1], after="20m")]
                 await self._rule("escalated", notify=[{"channel": "socket"}, *steps])
                 await self._rule("minutes", **{"for": "5m"})
-                await self._rule("hours", **{"for": "2h"})
+                pending = await self._rule("hours", **{"for": "2h"})
                 await self._see("0.9990", "0.9700")
                 told = await self._until(f"/v1/alerts/{rule}/history", "alerts")
                 (alert,) = [each for each in told if each["state"] == "firing"]
                 await self._socket.send(json.dumps({"action": "ack", "id": "a", "rule": rule, "alert": alert["id"]}))
                 await self._read(rule)
                 await self._change(rule, hooks[0], mail)
-                await self._wait(hooks[1], alert)
+                await self._wait(hooks[1], alert, pending)
 
-    async def _wait(self, failing: str, alert: dict[str, Any]) -> None:
-        """What fails for the ninth time waits for longer than a queue holds back; what is due soon is for the sweep."""
+    async def _wait(self, failing: str, alert: dict[str, Any], pending: str) -> None:
+        """What fails for the ninth time waits for longer than a queue holds back; what is due soon is for the sweep.
+
+        A timer that is there before its state comes again; what says nothing is buried.
+        """
         body = AlertBody(**{name: alert[name] for name in AlertBody.__struct_fields__})
         ninth = NotificationMessage("again", "demo", "webhook", failing, body, attempt=8)
         recheck = RecheckMessage(rules=["ru_nobodys"], cause="recording")
@@ -61,7 +64,12 @@ class Alerts:
         table = Table(self._cloud.aws.client("dynamodb"), self._cloud.environment["DUE_TABLE"])
         long_ago = QueueTimers(table, {}, now=lambda: now - timedelta(hours=1))
         long_ago.put([Due("a", "alerts", encode(recheck), now), Due("n", "notifications", encode(ninth), now)])
-        for queue, text in (("NOTIFICATIONS_QUEUE_URL", encode(ninth).decode()), ("ALERTS_QUEUE_URL", "not JSON")):
+        early = encode(TimerMessage(rule=pending, user="demo", version=99, due=now)).decode()
+        for queue, text in (
+            ("NOTIFICATIONS_QUEUE_URL", encode(ninth).decode()),
+            ("ALERTS_QUEUE_URL", early),
+            ("ALERTS_QUEUE_URL", "not JSON"),
+        ):
             self._cloud.aws.client("sqs").send_message(QueueUrl=self._cloud.environment[queue], MessageBody=text)
 
     async def _endpoint(self, kind: str, **where: str) -> str:
