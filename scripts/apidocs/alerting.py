@@ -150,6 +150,23 @@ RULES = (
     ),
 )
 
+
+def _done_to_endpoint(action: str, name: str, summary: str, description: str, status: int = 200) -> Operation:
+    return Operation(
+        "POST",
+        f"/v1/endpoints/{{id}}/{action}",
+        name,
+        summary,
+        description,
+        {status: (rest.EndpointBody,)},
+        in_path={"id": ENDPOINT},
+        problems=(404, 409, 422),
+        takes_key=True,
+        is_done_once=True,
+        needs_key=True,
+    )
+
+
 ENDPOINTS = (
     Operation(
         "GET",
@@ -197,44 +214,18 @@ ENDPOINTS = (
         problems=(404,),
         needs_key=True,
     ),
-    Operation(
-        "POST",
-        "/v1/endpoints/{id}/verify",
-        "verifyEndpoint",
-        "Verify it once more",
-        "Not within a minute of the last time.",
-        {202: (rest.EndpointBody,)},
-        in_path={"id": ENDPOINT},
-        problems=(404, 409, 422),
-        takes_key=True,
-        is_done_once=True,
-        needs_key=True,
-    ),
-    Operation(
-        "POST",
-        "/v1/endpoints/{id}/rotate",
+    _done_to_endpoint("verify", "verifyEndpoint", "Verify it once more", "Not within a minute of the last time.", 202),
+    _done_to_endpoint(
+        "rotate",
         "rotateSecret",
         "Another secret",
         "Of a webhook. Requests are signed with both for 24 hours; the new one is in this answer and in no other.",
-        {200: (rest.EndpointBody,)},
-        in_path={"id": ENDPOINT},
-        problems=(404, 409, 422),
-        takes_key=True,
-        is_done_once=True,
-        needs_key=True,
     ),
-    Operation(
-        "POST",
-        "/v1/endpoints/{id}/enable",
+    _done_to_endpoint(
+        "enable",
         "enableEndpoint",
         "Tell it alerts again",
         "One that was disabled since it could not be reached. One that unsubscribed has to be verified again.",
-        {200: (rest.EndpointBody,)},
-        in_path={"id": ENDPOINT},
-        problems=(404, 409, 422),
-        takes_key=True,
-        is_done_once=True,
-        needs_key=True,
     ),
 )
 
